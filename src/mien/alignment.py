@@ -1,0 +1,88 @@
+"""The canonical frame: the one definition of the cut that training and run time share.
+
+It is the way a face sits in a FER-2013 image. Means over 1,200 training images, found by
+RetinaFace on their fourfold enlargement (99.2 % detected).
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+
+#: Right eye, left eye, nose, right and left corner of the mouth (the person's own right and
+#: left), as fractions of the frame's side.
+CANONICAL_LANDMARKS = ((0.326, 0.379), (0.679, 0.375), (0.503, 0.590), (0.361, 0.756), (0.648, 0.754))
+
+#: The median detection box in the canonical frame: x, y, width, height.
+CANONICAL_BOX = (0.112, 0.009, 0.783, 1.009)
+
+
+def landmark_transform(
+    landmarks: NDArray[np.floating], canonical: Sequence[tuple[float, float]], side: int
+) -> Matrix:
+    """The similarity (2, 3) that takes points of a cut of `side` pixels to the frame.
+
+    It fits landmarks (5, 2), in frame pixels, by least squares.
+    Source: Umeyama 1991, for two dimensions, where it is linear in complex numbers.
+    """
+    source = np.array(canonical, dtype=np.float64) * side @ [1, 1j]
+    target = landmarks.astype(np.float64) @ [1, 1j]
+    centred = source - source.mean()
+    turn = (centred.conj() @ (target - target.mean())) / (centred.conj() @ centred).real
+    return _similarity(turn, target.mean() - turn * source.mean())
+
+
+def box_transform(box_xywh: Sequence[float], side: int) -> Matrix:
+    """The upright transform (2, 3) from a cut of `side` pixels to the frame, from a box alone."""
+    x, y, width, height = box_xywh
+    left, top, box_width, box_height = CANONICAL_BOX
+    scale = np.sqrt(width / box_width * height / box_height) / side
+    centre = complex(x + width / 2, y + height / 2)
+    inside = complex(left + box_width / 2, top + box_height / 2) * side
+    return _similarity(complex(scale), centre - scale * inside)
+
+
+def cut(frame_grey: Image, transform: Matrix, side: int) -> Image:
+    """The canonical face (side, side) that a transform (2, 3) finds in a grey frame.
+
+    A large face is first sampled at a multiple of the side and then averaged over areas, so that
+    it does not alias. Where the frame ends, its border is repeated.
+    """
+    scale = float(np.hypot(transform[0, 0], transform[1, 0]))  # frame pixels a cut pixel
+    samples = max(1, min(round(scale), max(frame_grey.shape) // side + 1))
+    fine = transform / [samples, samples, 1]
+    # Transforms count from the corner of the first pixel, OpenCV counts from its centre.
+    fine[:, 2] += (fine[:, 0] + fine[:, 1] - 1) / 2
+    face = cv2.warpAffine(
+        frame_grey,
+        fine,
+        (side * samples, side * samples),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return face if samples == 1 else _resize(face, side)
+
+
+def whole(face_grey: Image, side: int) -> Image:
+    """A cut-out face as it is: padded to a square by repeating its border, and scaled."""
+    height, width = face_grey.shape
+    if height != width:
+        missing = max(height, width) - np.array([height, width])
+        (top, left), (bottom, right) = missing // 2, missing - missing // 2
+        face_grey = cv2.copyMakeBorder(
+            face_grey, int(top), int(bottom), int(left), int(right), cv2.BORDER_REPLICATE
+        )
+    return face_grey if len(face_grey) == side else _resize(face_grey, side)
+
+
+def _resize(face: Image, side: int) -> Image:
+    method = cv2.INTER_AREA if len(face) > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(face, (side, side), interpolation=method), dtype=np.uint8)
+
+
+def _similarity(turn: complex, shift: complex) -> Matrix:
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])

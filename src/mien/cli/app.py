@@ -1,0 +1,51 @@
+"""The commands of `mien`."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import mien
+from mien.cli import console, prepare, train
+from mien.errors import MienError
+
+
+class Commands(TyperGroup):
+    """Errors of mien become one line on standard error and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MienError as error:
+            console.error(str(error))
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="mien",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(prepare.app, name="prepare")
+app.command("train")(train.train)
+app.command("export")(train.export)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"mien {mien.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Facial emotion recognition, frame by frame."""

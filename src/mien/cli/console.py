@@ -1,0 +1,79 @@
+"""Results on standard output; errors, notes and progress on standard error."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a result, as it is, to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Print a remark to standard error."""
+    errors.print(text, markup=False)
+
+
+def error(text: str) -> None:
+    """Print an error to standard error."""
+    errors.print(f"mien: {text}", style="red", markup=False)
+
+
+class Bar:
+    """A progress bar on a terminal; elsewhere a line at the start and every ten seconds."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+        self._task = progress.add_task(name, total=None, detail="")
+        self._began = time.monotonic()
+        self._first_done = 0
+        self._last_line: float | None = None
+
+    def update(self, done: int, total: int, detail: str = "") -> None:
+        """Show how many of how many steps are done, and a few words beside."""
+        self._progress.update(self._task, completed=done, total=total, detail=detail)
+        if errors.is_terminal:
+            return
+        now = time.monotonic()
+        if self._last_line is None:
+            self._began, self._first_done = now, done
+        elif now - self._last_line < SECONDS_BETWEEN_LINES and done < total:
+            return
+        self._last_line = now
+        steps = done - self._first_done
+        left = f", {(now - self._began) / steps * (total - done):.0f} s left" if steps else ""
+        note(f"{self._name}: {done} of {total}{', ' if detail else ''}{detail}{left}")
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Bar]:
+    """Show progress while inside."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+    with progress:
+        yield Bar(progress, name)

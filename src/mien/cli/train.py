@@ -1,0 +1,120 @@
+"""`mien train` and `mien export`: making model files."""
+
+import dataclasses
+import inspect
+import signal
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from mien.cli import console
+from mien.errors import ConfigError
+from mien.training.config import TrainingConfig
+
+DataDir = Annotated[
+    Path, typer.Option(help="Folder with FER2013Train and FER2013Valid ('mien prepare ferplus').")
+]
+
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a flag for every setting of a training."""
+    signature = inspect.signature(command)
+    fixed = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    flags = [_flag(setting) for setting in dataclasses.fields(TrainingConfig)]
+    command.__signature__ = signature.replace(parameters=fixed + flags)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in fixed + flags}
+    return command
+
+
+def _flag(setting: "dataclasses.Field[Any]") -> inspect.Parameter:
+    default = setting.default
+    kind = list[str] if isinstance(default, tuple) else type(default)
+    shown = " ".join(default) if isinstance(default, tuple) else str(default)
+    option = typer.Option(
+        "--" + setting.name.replace("_", "-"),
+        help=setting.metadata["help"],
+        show_default=shown,
+        rich_help_panel="Settings",
+    )
+    return inspect.Parameter(
+        setting.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
+
+
+@_with_settings
+def train(
+    data_dir: DataDir,
+    model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint beside the model file.")
+    ] = False,
+    **settings: Any,
+) -> None:
+    """Train a model on FER+.
+
+    Settings come from their defaults, then the TOML file, then flags. Ctrl-C stops after the
+    step under way: the model file is written, and --resume goes on as if nothing had been.
+    """
+    _require_torch()
+    signal.signal(signal.SIGTERM, _interrupt)
+    from mien.training.interruption import stopping_on_signals
+    from mien.training.train import Training
+
+    flags = {name: value for name, value in settings.items() if value is not None}
+    training = Training(data_dir, model_path, config, flags, resume)
+    with stopping_on_signals() as wish:
+        with console.progress_bar("Training") as bar:
+            training.fit(_shown_on(bar), lambda: bool(wish))
+        console.note("Writing the model file")
+        training.finish()
+    done = len(training.run.history)
+    console.say(f"{model_path}: trained for {done} of {training.run.config.epochs} epochs")
+    if wish.signal_number is not None:
+        console.note("Stopped early; --resume goes on")
+        raise typer.Exit(128 + wish.signal_number)
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training, a name in .ckpt.")],
+    data_dir: DataDir,
+    model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
+) -> None:
+    """Make a model file from a checkpoint, calibrated on the validation set."""
+    _require_torch()
+    from mien.training.train import export_checkpoint
+
+    export_checkpoint(checkpoint, data_dir, model_path)
+    console.say(f"{model_path}: written")
+
+
+def _shown_on(bar: console.Bar) -> Callable[[Any], None]:
+    import time
+
+    began: list[float] = []
+
+    def show(progress: Any) -> None:
+        began.append(time.monotonic())
+        del began[:-50]
+        span = began[-1] - began[0]
+        speed = f", {progress.images * (len(began) - 1) / span:.0f} images/s" if span else ""
+        detail = f"epoch {progress.epoch + 1}, loss {progress.loss:.3f}{speed}"
+        bar.update(progress.step, progress.total_steps, detail)
+
+    return show
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None:
+        raise ConfigError("training needs PyTorch, which is not installed: pip install 'mien[train]'")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

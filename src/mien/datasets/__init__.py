@@ -1,0 +1,1 @@
+"""Data sets on disk: making them, and reading them. Free of torch."""

@@ -1,0 +1,200 @@
+"""The FER+ data set: FER-2013's pictures and FER+'s votes, joined into folders.
+
+The folders are those that Microsoft's `generate_training_data.py` and the label files of its
+repository make together: `FER2013Train`, `FER2013Valid` and `FER2013Test`, each with its
+`fer0000000.png`, ... and a `label.csv`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.datasets.fer2013 import PixelRow, read_pixel_rows
+from mien.datasets.vote_table import (
+    LABEL_FILE,
+    VoteRow,
+    edition,
+    first_of_each_name,
+    read_label_file,
+    read_vote_table,
+    votes_array,
+    write_label_file,
+)
+from mien.errors import DataError
+
+
+class Split(NamedTuple):
+    """One part of the data set: its folder, and what FER-2013's `Usage` column calls it."""
+
+    folder: str
+    usage: str
+
+
+SPLITS = {
+    "train": Split("FER2013Train", "Training"),
+    "valid": Split("FER2013Valid", "PublicTest"),
+    "test": Split("FER2013Test", "PrivateTest"),
+}
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """The faces of one split.
+
+    Attributes:
+        images: uint8 (N, H, W), or (N, H, W, 3) RGB where a file is in colour.
+        votes: (N, 10), columns as in `mien.labels.VOTE_COLUMNS`.
+        names: the files' names.
+        edition: which published edition the votes are of.
+    """
+
+    images: NDArray[np.uint8]
+    votes: NDArray[np.int64]
+    names: tuple[str, ...]
+    edition: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def select(self, rows: NDArray[np.bool_] | slice) -> "FaceSet":
+        """The faces that `rows` picks."""
+        names = tuple(np.array(self.names)[rows].tolist())
+        return FaceSet(self.images[rows], self.votes[rows], names, self.edition)
+
+    def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
+        """Which faces (N,) stand pixel by pixel in `other` too."""
+        seen = {image.tobytes() for image in other.images}
+        return np.array([image.tobytes() in seen for image in self.images], dtype=bool)
+
+
+def prepare(
+    fer2013: Path,
+    ferplus: Path,
+    out: Path,
+    labels: str | None = None,
+    on_row: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, int]:
+    """Make the data set's folders in `out`, and return the number of images in each split.
+
+    Label files are written last, so that an interrupted run leaves nothing that a reader takes.
+
+    Args:
+        fer2013: FER-2013's table, as `read_pixel_rows` takes it.
+        ferplus: FER+'s vote table.
+        out: where the three folders go.
+        labels: what happens to label files in `out` that hold other votes: "keep", "replace",
+            or an error if None.
+        on_row: called with the rows done and the rows there are.
+
+    Raises:
+        DataError: a file is damaged, or the two tables do not fit one another.
+    """
+    table = read_vote_table(ferplus)
+    rows_of = {name: _rows_of_split(table, name) for name in SPLITS}
+    to_write = [name for name in SPLITS if _replaces_labels(out, name, rows_of[name], labels)]
+    folder_of = {split.usage: out / split.folder for split in SPLITS.values()}
+    for folder in folder_of.values():
+        folder.mkdir(parents=True, exist_ok=True)
+
+    wanted = {row.line for rows in rows_of.values() for row in rows}
+    pairs = zip_longest(read_pixel_rows(fer2013), table)
+    for done, (pixels, votes) in enumerate(pairs, start=1):
+        _check_pair(fer2013, ferplus, pixels, votes, len(table))
+        if votes.line in wanted:
+            _write_png(folder_of[votes.usage] / votes.name, pixels.pixels)
+        on_row(done, len(table))
+
+    for name in to_write:
+        write_label_file(out / SPLITS[name].folder / LABEL_FILE, rows_of[name])
+    return {name: len(rows) for name, rows in rows_of.items()}
+
+
+def read_split(data_dir: Path, split: str) -> FaceSet:
+    """Read one of `SPLITS` from the data set's folders, whoever made them.
+
+    Raises:
+        DataError: there is no such folder, no label file, an image of it is missing or damaged,
+            or the images differ in size.
+    """
+    folder = data_dir / SPLITS[split].folder
+    if not (folder / LABEL_FILE).is_file():
+        raise DataError(
+            f"{folder}: no {LABEL_FILE}, so no finished data set; "
+            "make it with 'mien prepare ferplus'"
+        )
+    rows = first_of_each_name(read_label_file(folder / LABEL_FILE))
+    if not rows:
+        raise DataError(f"{folder / LABEL_FILE}: no rows, expected one an image")
+    images = [_read_image(folder, row) for row in rows]
+    if any(image.ndim == 3 for image in images):
+        images = [np.dstack([image] * 3) if image.ndim == 2 else image for image in images]
+    for row, image in zip(rows, images, strict=True):
+        if image.shape != images[0].shape:
+            raise DataError(
+                f"{folder / row.name}: {image.shape[1]} x {image.shape[0]} pixels, "
+                f"the images before it {images[0].shape[1]} x {images[0].shape[0]}"
+            )
+    return FaceSet(
+        np.stack(images), votes_array(rows), tuple(row.name for row in rows), edition(rows)
+    )
+
+
+def _rows_of_split(table: Sequence[VoteRow], name: str) -> list[VoteRow]:
+    return first_of_each_name([row for row in table if row.usage == SPLITS[name].usage])
+
+
+def _replaces_labels(out: Path, name: str, rows: Sequence[VoteRow], labels: str | None) -> bool:
+    """Whether the label file of a split is to be written."""
+    path = out / SPLITS[name].folder / LABEL_FILE
+    if not path.exists():
+        return True
+    there = {row.name: row.votes for row in first_of_each_name(read_label_file(path))}
+    ours = {row.name: row.votes for row in rows}
+    differing = sum(there.get(key) != ours.get(key) for key in there.keys() | ours.keys())
+    if differing and labels is None:
+        raise DataError(
+            f"{path}: holds other votes for {differing} images; say whether to keep or "
+            "replace them (--labels keep, --labels replace)"
+        )
+    return bool(differing) and labels == "replace"
+
+
+def _check_pair(
+    fer2013: Path, ferplus: Path, pixels: PixelRow | None, votes: VoteRow | None, total: int
+) -> None:
+    if pixels is None:
+        raise DataError(f"{fer2013}: fewer rows than the {total} of {ferplus}")
+    if votes is None:
+        raise DataError(f"{fer2013}, line {pixels.line}: more rows than the {total} of {ferplus}")
+    if pixels.usage != votes.usage:
+        raise DataError(
+            f"{fer2013}, line {pixels.line}: Usage is {pixels.usage!r}, but {votes.usage!r} in "
+            f"{ferplus}, line {votes.line}: expected the same order in both"
+        )
+
+
+def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    part.replace(path)
+
+
+def _read_image(folder: Path, row: VoteRow) -> NDArray[np.uint8]:
+    path = folder / row.name
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder / LABEL_FILE}, line {row.line}: there is no image {row.name}; "
+            "the data set is unfinished"
+        ) from None
+    except (OSError, SyntaxError) as error:
+        raise DataError(f"{path}: not a whole image ({error})") from error

@@ -1,0 +1,1 @@
+"""Measuring a model file, and fitting its calibration. Free of torch."""

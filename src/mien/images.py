@@ -1,0 +1,113 @@
+"""Pictures as they come in: arrays are checked, files are decoded."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from mien.errors import ImageError
+
+#: Files with more pixels are refused before they are decoded (100 million: 300 MB as RGB).
+MOST_PIXELS = 100_000_000
+
+COLORS = ("BGR", "RGB")
+
+
+def to_rgb(frame: Any, color: str = "BGR") -> NDArray[np.uint8]:
+    """Check a frame and return it as RGB (H, W, 3), never sharing memory that may be written to.
+
+    Args:
+        frame: uint8 (H, W, 3), (H, W) grey, (H, W, 1) grey or (H, W, 4) with alpha.
+        color: the order of the frame's channels, "BGR" or "RGB".
+
+    Raises:
+        ImageError: the frame is something else; the message says what came.
+    """
+    check_color(color)
+    check_frame(frame)
+    frame = np.ascontiguousarray(frame)
+    if frame.ndim == 2 or frame.shape[2] == 1:
+        code = cv2.COLOR_GRAY2RGB
+    elif frame.shape[2] == 4:
+        code = cv2.COLOR_BGRA2RGB if color == "BGR" else cv2.COLOR_RGBA2RGB
+    elif color == "BGR":
+        code = cv2.COLOR_BGR2RGB
+    else:
+        return frame
+    return np.asarray(cv2.cvtColor(frame, code), dtype=np.uint8)
+
+
+def to_grey(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey (H, W) from RGB (H, W, 3), by ITU-R BT.601."""
+    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def check_frame(frame: Any) -> None:
+    """Raise ImageError unless `frame` is an image as OpenCV has it."""
+    wanted = "expected a uint8 array (H, W, 3), (H, W) or (H, W, 4)"
+    if not isinstance(frame, np.ndarray):
+        raise ImageError(f"the frame is a {type(frame).__name__}, {wanted}")
+    if frame.dtype != np.uint8:
+        raise ImageError(f"the frame's values are {frame.dtype}, {wanted}")
+    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
+        raise ImageError(f"the frame's shape is {frame.shape}, {wanted}")
+    if frame.size == 0:
+        raise ImageError(f"the frame is empty, its shape is {frame.shape}, {wanted}")
+
+
+def check_color(color: str) -> None:
+    """Raise ImageError unless `color` is one of `COLORS`."""
+    if color not in COLORS:
+        raise ImageError(f"the colour order is {color!r}, expected 'BGR' or 'RGB'")
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decode a picture file, upright by its EXIF orientation, as RGB (H, W, 3).
+
+    16-bit and CMYK files are converted; alpha is left out.
+
+    Raises:
+        ImageError: there is no such file, it is no whole picture, or it is too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
+            with Image.open(path) as image:
+                _check_size(path, image)
+                return _decode(image)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path}: a folder, expected a picture") from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: too large ({error})") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path}: not a whole picture ({error})") from error
+
+
+def write_image(path: Path, image_rgb: NDArray[np.uint8]) -> None:
+    """Write RGB (H, W, 3) in the format of the path's ending."""
+    Image.fromarray(image_rgb).save(path)
+
+
+def _check_size(path: Path, image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageError(
+            f"{path}: {image.width} x {image.height} pixels, expected at most "
+            f"{MOST_PIXELS // 1_000_000} million"
+        )
+
+
+def _decode(image: Image.Image) -> NDArray[np.uint8]:
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bit a pixel, whatever the byte order
+        values = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
+    return np.array(image.convert("RGB"), dtype=np.uint8)

@@ -1,0 +1,198 @@
+"""The model file: one ONNX file with all that run time needs.
+
+Its input `faces` is uint8 (N, S, S), grey, in the canonical frame; its outputs are `logits`
+float32 (N, C) and `embedding` float32 (N, D). What else there is to know stands in its metadata
+under the key `mien`, as JSON.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from mien.errors import ModelError
+from mien.models import PACKAGED, read_packaged
+from mien.sessions import create_session
+
+FORMAT_VERSION = 1
+METADATA_KEY = "mien"
+LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
+
+
+@dataclass(frozen=True)
+class CalibrationParameters:
+    """Numbers fitted on the validation set; `mien.calibration` says what they do.
+
+    Attributes:
+        temperature: divides the logits.
+        candidate_threshold: classes at least this probable are candidates.
+        likeness_centre: mean embedding (D,) of faces.
+        likeness_spread: standard deviation (D,) of the embeddings of faces.
+        likeness_midpoint: distance from the centre at which face likeness is one half.
+        likeness_width: change of distance that takes the odds of face likeness down by e.
+        most_uncertainty: above this uncertainty an answer is too ambiguous to act on.
+        least_likeness: below this face likeness a cut is too unlike a face to act on.
+    """
+
+    temperature: float
+    candidate_threshold: float
+    likeness_centre: tuple[float, ...]
+    likeness_spread: tuple[float, ...]
+    likeness_midpoint: float
+    likeness_width: float
+    most_uncertainty: float
+    least_likeness: float
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a model file says about itself.
+
+    Attributes:
+        labels: the C classes, in the order of the logits.
+        input_size: side S of the input, in pixels.
+        landmarks: where the five landmarks of `LANDMARK_NAMES` lie in the canonical frame, as
+            fractions (x, y) of its side.
+        calibration: see `CalibrationParameters`.
+        provenance: data, protocol, scores, settings, commit and date, as plain values.
+    """
+
+    labels: tuple[str, ...]
+    input_size: int
+    landmarks: tuple[tuple[float, float], ...]
+    calibration: CalibrationParameters
+    provenance: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The text that stands in the file."""
+        return json.dumps({"format_version": FORMAT_VERSION, **dataclasses.asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelMetadata":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelError: something is missing, of another kind, or out of range.
+        """
+        try:
+            values = json.loads(text)
+            if values["format_version"] != FORMAT_VERSION:
+                raise ModelError(
+                    f"format version {values['format_version']!r}, expected {FORMAT_VERSION}"
+                )
+            metadata = cls(
+                labels=tuple(map(str, values["labels"])),
+                input_size=int(values["input_size"]),
+                landmarks=tuple((float(x), float(y)) for x, y in values["landmarks"]),
+                calibration=_calibration(values["calibration"]),
+                provenance=dict(values["provenance"]),
+            )
+        except KeyError as error:
+            raise ModelError(f"the metadata lack {error}") from error
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"the metadata are damaged ({error})") from error
+        metadata._check()
+        return metadata
+
+    def _check(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
+            raise ModelError(f"the labels are {list(self.labels)}, expected two or more, all different")
+        if len(self.landmarks) != len(LANDMARK_NAMES):
+            raise ModelError(f"{len(self.landmarks)} landmarks, expected {len(LANDMARK_NAMES)}")
+        numbers = dataclasses.astuple(self.calibration)
+        if not np.isfinite(np.hstack(numbers)).all():
+            raise ModelError("the calibration holds a value that is no finite number")
+        if self.calibration.temperature <= 0 or self.calibration.likeness_width <= 0:
+            raise ModelError("the calibration's temperature and likeness_width must be above 0")
+        if min(self.calibration.likeness_spread, default=0) <= 0:
+            raise ModelError("the calibration's likeness_spread must be above 0")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """An open model file: where it is from, its session and its metadata."""
+
+    source: str
+    session: onnxruntime.InferenceSession
+    metadata: ModelMetadata
+
+
+def open_model(model: str | Path = "default", device: str = "cpu", threads: int = 0) -> ModelFile:
+    """Open and check a model file.
+
+    Args:
+        model: a path, or the name of a packaged model.
+        device: see `mien.sessions.create_session`.
+        threads: see `mien.sessions.create_session`.
+
+    Raises:
+        ModelError: there is no such file, it is no ONNX file, lacks its metadata, or they
+            contradict the network.
+    """
+    content = _read(model)
+    try:
+        session = create_session(content, device, threads)
+    except Exception as error:  # ONNX Runtime raises kinds of its own for a damaged file
+        if type(error).__module__.startswith("onnxruntime"):
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"{model}: not a whole ONNX file ({reason})") from error
+        raise
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(f"{model}: an ONNX file without mien's metadata; make one with 'mien export'")
+    try:
+        metadata = ModelMetadata.from_json(text)
+        _check_network(session, metadata)
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    return ModelFile(str(model), session, metadata)
+
+
+def _read(model: str | Path) -> bytes:
+    if isinstance(model, str) and model in PACKAGED:
+        return read_packaged(model)
+    try:
+        return Path(model).read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{model}: no such model file") from None
+    except OSError as error:
+        raise ModelError(f"{model}: can't be read ({error.strerror})") from error
+
+
+def _calibration(values: dict[str, Any]) -> CalibrationParameters:
+    numbers = {
+        field.name: (
+            tuple(map(float, values[field.name]))
+            if field.name in ("likeness_centre", "likeness_spread")
+            else float(values[field.name])
+        )
+        for field in dataclasses.fields(CalibrationParameters)
+    }
+    return CalibrationParameters(**numbers)  # type: ignore[arg-type]
+
+
+def _check_network(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> None:
+    inputs = {node.name: (node.type, node.shape) for node in session.get_inputs()}
+    outputs = {node.name: (node.type, node.shape) for node in session.get_outputs()}
+    side = metadata.input_size
+    kind, shape = inputs.get("faces", ("", []))
+    if len(inputs) != 1 or kind != "tensor(uint8)" or shape[1:] != [side, side]:
+        raise ModelError(f"the input is {inputs}, expected 'faces' uint8 [N, {side}, {side}]")
+    for name, width in (
+        ("logits", len(metadata.labels)),
+        ("embedding", len(metadata.calibration.likeness_centre)),
+    ):
+        kind, shape = outputs.get(name, ("", []))
+        if kind != "tensor(float)" or len(shape) != 2 or shape[1] != width:
+            raise ModelError(
+                f"the output {name!r} is {kind or 'missing'} {shape}, but the metadata ask for "
+                f"float32 [N, {width}]"
+            )
+    if len(metadata.calibration.likeness_spread) != len(metadata.calibration.likeness_centre):
+        raise ModelError("the calibration's likeness_centre and likeness_spread differ in length")

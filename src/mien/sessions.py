@@ -1,0 +1,42 @@
+"""ONNX Runtime sessions that share a machine well."""
+
+import onnxruntime
+
+from mien.errors import ConfigError
+
+DEVICES = ("cpu", "cuda", "auto")
+
+
+def create_session(
+    content: bytes, device: str = "cpu", threads: int = 0
+) -> onnxruntime.InferenceSession:
+    """Open a network.
+
+    Args:
+        content: the ONNX file.
+        device: "cpu", "cuda", or "auto" for CUDA where it is there.
+        threads: how many threads one call may take; 0 for one a core.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Threads that spin while they wait would take the cores from a second session.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(content, options, providers=_providers(device))
+
+
+def _providers(device: str) -> list[str]:
+    if device not in DEVICES:
+        raise ConfigError(f"device is {device!r}, expected one of {', '.join(DEVICES)}")
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise ConfigError(
+            "device is 'cuda', but this ONNX Runtime has no CUDA; "
+            "install onnxruntime-gpu in place of onnxruntime"
+        )
+    if device == "cpu" or not has_cuda:
+        return ["CPUExecutionProvider"]
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]

@@ -1,0 +1,130 @@
+"""Random changes of a whole batch of faces, drawn from one generator.
+
+Faces are float (N, C, S, S) from 0 to 1; C is 3 (RGB) where the source has colour, else 1.
+All draws are made on the CPU, so that every device sees the same changes.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mien.training.config import TrainingConfig
+
+#: ITU-R BT.601, as OpenCV and Pillow convert to grey.
+GREY_WEIGHTS = (0.299, 0.587, 0.114)
+
+
+def augment(faces: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
+    """Change faces (N, C, S, S) at random into grey ones (N, 1, S, S)."""
+    draw = Draw(len(faces), faces.device, generator)
+    faces = to_grey(_change_colors(faces, config, draw))
+    faces = _move(faces, config, draw)
+    faces = _lower_resolution(faces, config, draw)
+    faces = _blur(faces, config, draw)
+    faces = _change_light(faces, config, draw)
+    faces = _add_noise(faces, config, draw)
+    return _erase(faces.clamp(0, 1), config, draw)
+
+
+def to_grey(faces: Tensor) -> Tensor:
+    """Grey faces (N, 1, S, S) from (N, C, S, S)."""
+    if faces.shape[1] == 1:
+        return faces
+    weights = faces.new_tensor(GREY_WEIGHTS).view(1, 3, 1, 1)
+    return (faces * weights).sum(dim=1, keepdim=True)
+
+
+class Draw:
+    """Draws for the images of one batch, each as (N, 1, 1, 1)."""
+
+    def __init__(self, count: int, device: torch.device, generator: torch.Generator) -> None:
+        self.count, self.device, self.generator = count, device, generator
+
+    def uniform(self, low: float, high: float, channels: int = 1) -> Tensor:
+        """Even draws from `low` to `high`, (N, channels, 1, 1)."""
+        draws = torch.rand(self.count, channels, 1, 1, generator=self.generator)
+        return (low + (high - low) * draws).to(self.device)
+
+    def chosen(self, share: float) -> Tensor:
+        """Which images are chosen, if each is with the probability `share`."""
+        return self.uniform(0, 1) < share
+
+    def normal_like(self, faces: Tensor) -> Tensor:
+        """Standard normal draws, one a pixel."""
+        return torch.randn(faces.shape, generator=self.generator).to(self.device)
+
+
+def _change_colors(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    if faces.shape[1] == 1:
+        return faces
+    return faces * draw.uniform(1 - config.color, 1 + config.color, channels=3)
+
+
+def _move(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    """Flip, rotate, scale and shift in one resampling; the border is repeated."""
+    angle = draw.uniform(-1, 1).flatten() * math.radians(config.rotation_degrees)
+    zoom = 1 + draw.uniform(-1, 1).flatten() * config.scale
+    mirror = torch.where(draw.chosen(config.flip).flatten(), -1.0, 1.0)
+    shift = draw.uniform(-1, 1, channels=2).view(-1, 2) * 2 * config.shift
+    cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
+    rows = [
+        torch.stack([cos * mirror, -sin, shift[:, 0]], dim=1),
+        torch.stack([sin * mirror, cos, shift[:, 1]], dim=1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, dim=1), list(faces.shape), align_corners=False)
+    return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+
+
+def _lower_resolution(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    """One lower resolution a batch, for the images that are chosen."""
+    factor = float(draw.uniform(config.low_resolution, 1)[0])
+    chosen = draw.chosen(config.low_resolution_share)
+    side = faces.shape[-1]
+    small = F.interpolate(
+        faces, size=max(2, round(side * factor)), mode="bilinear", antialias=True
+    )
+    return torch.where(chosen, F.interpolate(small, size=side, mode="bilinear"), faces)
+
+
+def _blur(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    """Gaussian blur, first along the rows and then along the columns, for the chosen images."""
+    chosen = draw.chosen(config.blur_share).flatten()
+    deviation = draw.uniform(0.3, max(0.3, config.blur)).view(-1, 1)[chosen]
+    if len(deviation) == 0:
+        return faces
+    reach = math.ceil(2 * max(0.3, config.blur))
+    places = torch.arange(-reach, reach + 1, device=faces.device)
+    kernel = torch.exp(-((places / deviation) ** 2) / 2)
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).unsqueeze(1)  # (M, 1, 2 reach + 1)
+    sharp = faces[chosen].transpose(0, 1)  # (1, M, S, S): one group of the convolution an image
+    padded = F.pad(sharp, (reach,) * 4, mode="replicate")
+    across = F.conv2d(padded, kernel.unsqueeze(2), groups=len(kernel))
+    blurred = F.conv2d(across, kernel.unsqueeze(3), groups=len(kernel))
+    faces = faces.clone()
+    faces[chosen] = blurred.transpose(0, 1)
+    return faces
+
+
+def _change_light(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    gain = draw.uniform(1 - config.contrast, 1 + config.contrast)
+    offset = draw.uniform(-config.brightness, config.brightness)
+    mean = faces.mean(dim=(1, 2, 3), keepdim=True)
+    return (faces - mean) * gain + mean + offset
+
+
+def _add_noise(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    deviation = draw.uniform(0, config.noise) * draw.chosen(config.noise_share)
+    return faces + deviation * draw.normal_like(faces)
+
+
+def _erase(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    """Cover a patch of the chosen images with one grey (Zhong et al. 2017, arXiv 1708.04896)."""
+    places = (torch.arange(faces.shape[-1], device=faces.device) + 0.5) / faces.shape[-1]
+    centre = draw.uniform(0, 1, channels=2)
+    half = draw.uniform(0.1 * config.erase, config.erase, channels=2) / 2
+    across = (places.view(1, 1, 1, -1) - centre[:, :1]).abs() < half[:, :1]
+    down = (places.view(1, 1, -1, 1) - centre[:, 1:]).abs() < half[:, 1:]
+    covered = across & down & draw.chosen(config.erase_share)
+    return torch.where(covered, draw.uniform(0, 1), faces)

@@ -1,0 +1,134 @@
+"""All settings of a training run: their defaults, a TOML file, and flags, in that order."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mien.errors import ConfigError
+from mien.labels import EMOTIONS, emotion_columns
+
+
+def _setting(
+    default: Any, help_text: str, low: float | None = None, high: float | None = None
+) -> Any:
+    return field(default=default, metadata={"help": help_text, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of one training run.
+
+    Probabilities are shares of the images of a batch; ranges of the augmentation are the largest
+    change to either side, drawn evenly for each image.
+
+    Raises:
+        ConfigError: a value is of the wrong kind or out of its range.
+    """
+
+    # fmt: off
+    labels: tuple[str, ...] = _setting(EMOTIONS, "Emotions to learn; faces led by another are left out.")
+    label_mode: str = _setting("soft", "Targets: soft, majority, probability, crossentropy or multi_target.")
+    network: str = _setting("residual_m", "Name of the network.")
+    input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)
+    dropout: float = _setting(0.4, "Dropout before the last layer.", 0, 0.95)
+    stochastic_depth: float = _setting(0.1, "Share of skipped blocks, at the deepest block.", 0, 0.95)
+
+    epochs: int = _setting(40, "Length of the schedule.", 1)
+    batch_size: int = _setting(128, "Images a step.", 1)
+    learning_rate: float = _setting(0.12, "Highest learning rate.", 0)
+    warmup: float = _setting(0.08, "Share of the schedule with linear warm-up, before the cosine decay.", 0, 1)
+    momentum: float = _setting(0.9, "Nesterov momentum of the gradient descent.", 0, 1)
+    weight_decay: float = _setting(5e-4, "Weight decay of matrices and kernels.", 0)
+    label_smoothing: float = _setting(0.0, "Share of the target spread over all classes.", 0, 1)
+    average_decay: float = _setting(0.998, "Decay a step of the averaged weights (EMA).", 0, 1)
+
+    flip: float = _setting(0.5, "Share of images mirrored.", 0, 1)
+    rotation_degrees: float = _setting(18.0, "Range of rotation, in degrees.", 0, 180)
+    scale: float = _setting(0.18, "Range of scaling, as a share.", 0, 0.9)
+    shift: float = _setting(0.08, "Range of shift, as a share of the side.", 0, 1)
+    brightness: float = _setting(0.2, "Range of brightness, as a share of white.", 0, 1)
+    contrast: float = _setting(0.3, "Range of contrast, as a share.", 0, 1)
+    color: float = _setting(0.3, "Range of each colour channel's gain, before the grey conversion.", 0, 1)
+    noise: float = _setting(0.04, "Largest standard deviation of noise, as a share of white.", 0, 1)
+    noise_share: float = _setting(0.2, "Share of images with noise.", 0, 1)
+    blur: float = _setting(1.2, "Largest standard deviation of the blur, in pixels.", 0, 10)
+    blur_share: float = _setting(0.15, "Share of images blurred.", 0, 1)
+    low_resolution: float = _setting(0.5, "Lowest resolution, as a share of the input's.", 0.05, 1)
+    low_resolution_share: float = _setting(0.15, "Share of images at a lower resolution.", 0, 1)
+    erase: float = _setting(0.3, "Largest side of the erased patch, as a share of the image's.", 0, 1)
+    erase_share: float = _setting(0.4, "Share of images with an erased patch.", 0, 1)
+
+    seed: int = _setting(0, "Seed of everything that is drawn.", 0)
+    precision: str = _setting("auto", "auto, float32 or bfloat16 (mixed).")
+    device: str = _setting("auto", "auto, cpu or cuda.")
+    threads: int = _setting(0, "Threads on the CPU; 0: as many as there are cores.", 0)
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        for setting in dataclasses.fields(self):
+            _check_value(setting, getattr(self, setting.name))
+        emotion_columns(self.labels)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> "TrainingConfig":
+        """A configuration from plain values, as TOML and checkpoints hold them.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range.
+        """
+        known = [setting.name for setting in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                near = get_close_matches(name, known, n=1, cutoff=0)
+                raise ConfigError(f"unknown setting {name!r}; the nearest known one is {near[0]!r}")
+        if isinstance(settings.get("labels"), list):
+            settings = settings | {"labels": tuple(settings["labels"])}
+        return cls(**settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `from_dict` takes them."""
+        return dataclasses.asdict(self) | {"labels": list(self.labels)}
+
+
+#: Settings that change how a run is carried out, but not what it computes on one kind of device.
+RUNNING = ("device", "threads")
+
+CHOICES = {
+    "label_mode": ("soft", "majority", "probability", "crossentropy", "multi_target"),
+    "precision": ("auto", "float32", "bfloat16"),
+    "device": ("auto", "cpu", "cuda"),
+}
+
+
+def _check_value(setting: "dataclasses.Field[Any]", value: Any) -> None:
+    name, default = setting.name, setting.default
+    if isinstance(default, float):
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+    else:
+        fits = type(value) is type(default)
+    if not fits:
+        kind = "list of names" if isinstance(default, tuple) else type(default).__name__
+        raise ConfigError(f"{name} is {value!r}, expected a {kind}")
+    low, high = setting.metadata["low"], setting.metadata["high"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        limits = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ConfigError(f"{name} is {value!r}, expected {limits}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(CHOICES[name])}")
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings of a TOML file, unchecked: `TrainingConfig.from_dict` checks them.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file ({error})") from error

@@ -1,0 +1,144 @@
+"""From a training run to a model file."""
+
+import copy
+import datetime
+import io
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+import mien
+from mien.alignment import CANONICAL_LANDMARKS
+from mien.classification import classify
+from mien.datasets.ferplus import FaceSet
+from mien.datasets.votes import strict_majority
+from mien.evaluation.fitting import calibration_half, fit_calibration
+from mien.evaluation.scoring import label_indices, network_faces
+from mien.files import replacing
+from mien.model_file import METADATA_KEY, ModelMetadata
+from mien.sessions import create_session
+from mien.training.run import TrainingRun
+
+OPSET = 18
+
+
+class DeployedNetwork(nn.Module):
+    """A network as the model file holds it: uint8 faces in, normalisation inside.
+
+    Kernels and matrices are rounded to half precision, in which the file keeps them; it computes
+    in single precision.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        for parameter in self.network.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(parameter.half().float())
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Faces uint8 (N, S, S) to logits (N, C) and embedding (N, D)."""
+        logits, embedding = self.network(faces.unsqueeze(1).float() / 255)
+        return logits, embedding
+
+
+def export(run: TrainingRun, train: FaceSet, valid: FaceSet, path: Path) -> ModelMetadata:
+    """Write the averaged network of a run as a model file, calibrated on half of `valid`.
+
+    Raises:
+        DataError: too few faces of `valid` have a label to calibrate on.
+    """
+    content = onnx_bytes(DeployedNetwork(run.average), run.config.input_size)
+    metadata = ModelMetadata(
+        labels=run.config.labels,
+        input_size=run.config.input_size,
+        landmarks=CANONICAL_LANDMARKS,
+        **_fit(run, content, train, valid),
+    )
+    model = onnx.load_from_string(content)
+    onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(model.SerializeToString())
+    return metadata
+
+
+def onnx_bytes(network: DeployedNetwork, side: int) -> bytes:
+    """The network as ONNX, its kernels and matrices stored in half precision."""
+    program = torch.onnx.export(
+        network,
+        (torch.zeros(2, side, side, dtype=torch.uint8),),
+        input_names=["faces"],
+        output_names=["logits", "embedding"],
+        dynamic_shapes={"faces": {0: "N"}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None  # it is None only when a file is named
+    buffer = io.BytesIO()
+    program.save(buffer)
+    model = onnx.load_from_string(buffer.getvalue())
+    _store_in_half(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def _store_in_half(graph: Any) -> None:
+    """Replace large float32 constants by float16 ones and a cast, which is folded on loading."""
+    casts = []
+    for constant in graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if values.dtype != np.float32 or values.ndim < 2:
+            continue
+        name = constant.name
+        constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _fit(run: TrainingRun, content: bytes, train: FaceSet, valid: FaceSet) -> dict[str, Any]:
+    """Calibration from one half of `valid`, and where the model comes from."""
+    labels = label_indices(strict_majority(valid.votes)[0], run.config.labels)
+    outputs = classify(create_session(content), network_faces(valid, run.config.input_size))
+    fitted_on = calibration_half(len(valid)) & ~valid.also_in(train)
+    chosen_by = ~calibration_half(len(valid)) & (labels >= 0)
+    right = outputs.logits[chosen_by].argmax(axis=1) == labels[chosen_by]
+    provenance = {
+        "mien": mien.__version__,
+        "commit": _commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "data": {
+            "train": {"faces": len(train), "votes": train.edition},
+            "valid": {"faces": len(valid), "votes": valid.edition},
+        },
+        "protocol": "strict majority; scores on the half of valid not used for calibration",
+        "scores": {"valid_accuracy": float(right.mean()), "valid_faces": int(chosen_by.sum())},
+        "steps": run.step,
+        "epochs_done": len(run.history),
+        "settings": run.config.to_dict(),
+    }
+    calibration = fit_calibration(
+        outputs.logits[fitted_on], outputs.embedding[fitted_on], labels[fitted_on]
+    )
+    return {"calibration": calibration, "provenance": provenance}
+
+
+def _commit() -> str | None:
+    """The last commit of this package's source, if it runs from a checkout of it."""
+    command = ["git", "-C", str(Path(mien.__file__).parent), "log", "-1", "--format=%H", "--", "."]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None

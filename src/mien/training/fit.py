@@ -1,0 +1,158 @@
+"""The training loop.
+
+Every random number follows from the seed and the step, so that a run that was interrupted
+goes on as if it had not been.
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mien.training.augment import augment, to_grey
+from mien.training.config import TrainingConfig
+from mien.training.data import TrainingData
+from mien.training.run import TrainingRun
+
+EVALUATION_BATCH = 512
+
+
+class Progress(NamedTuple):
+    """Where a run stands after a step."""
+
+    step: int
+    total_steps: int
+    epoch: int
+    loss: float
+    images: int
+
+
+def fit(
+    run: TrainingRun,
+    data: TrainingData,
+    scoring: TrainingData,
+    on_step: Callable[[Progress], None],
+    on_epoch: Callable[[], None],
+    stopped: Callable[[], bool],
+) -> None:
+    """Train until the schedule's end, or until `stopped` says so after a step.
+
+    Args:
+        run: where to begin; it is changed in place.
+        data: the training images and targets, on the run's device.
+        scoring: faces with one-hot targets, scored after every epoch; nothing is chosen by them.
+        on_step: called after every step.
+        on_epoch: called after every epoch, when `run.history` has its row.
+        stopped: asked after every step.
+    """
+    config = run.config
+    batch_size = min(config.batch_size, len(data.images))
+    steps_per_epoch = len(data.images) // batch_size
+    total_steps = config.epochs * steps_per_epoch
+    order = np.empty(0, dtype=np.int64)
+    while run.step < total_steps and not stopped():
+        began = time.perf_counter()
+        epoch, place = divmod(run.step, steps_per_epoch)
+        if place == 0 or len(order) == 0:
+            order = np.random.default_rng([config.seed, epoch]).permutation(len(data.images))
+        rate = run.set_learning_rate(total_steps)
+        rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
+        loss = train_step(run, data, rows.to(data.images.device))
+        run.step += 1
+        run.epoch_loss += loss
+        run.epoch_seconds += time.perf_counter() - began
+        on_step(Progress(run.step, total_steps, epoch, loss, batch_size))
+        if run.step % steps_per_epoch == 0:
+            _finish_epoch(run, scoring, epoch, rate, steps_per_epoch)
+            on_epoch()
+
+
+def train_step(run: TrainingRun, data: TrainingData, rows: Tensor) -> float:
+    """One step on the images of `rows`; returns its loss."""
+    config = run.config
+    first, second = np.random.SeedSequence([config.seed, run.step]).generate_state(2, np.uint64)
+    generator = torch.Generator().manual_seed(int(first))
+    torch.manual_seed(int(second))
+    faces = augment(data.images[rows].float() / 255, config, generator)
+    targets = step_targets(data.targets[rows], config, generator)
+
+    run.network.train()
+    with torch.autocast(
+        faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
+    ):
+        logits, _ = run.network(faces.contiguous(memory_format=torch.channels_last))
+    loss = target_loss(logits.float(), targets, config)
+    run.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    run.optimizer.step()
+    run.update_average()
+    return loss.item()
+
+
+def step_targets(targets: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
+    """The targets (N, K) of one step: in mode "probability" one class is drawn an image."""
+    if config.label_mode == "probability":
+        drawn = torch.multinomial(targets.cpu(), 1, generator=generator).squeeze(1)
+        targets = F.one_hot(drawn, targets.shape[1]).to(targets)
+    return targets + config.label_smoothing * (1 / targets.shape[1] - targets)
+
+
+def target_loss(logits: Tensor, targets: Tensor, config: TrainingConfig) -> Tensor:
+    """Cross-entropy; in mode "multi_target" only the most probable of the targets counts."""
+    if config.label_mode == "multi_target":
+        return -(targets.log() + logits.log_softmax(dim=1)).amax(dim=1).mean()
+    return F.cross_entropy(logits, targets)
+
+
+@torch.no_grad()
+def score(network: torch.nn.Module, scoring: TrainingData) -> tuple[float, float]:
+    """Mean negative log-likelihood and accuracy of the deployed form of a network."""
+    network.eval()
+    logits = torch.cat(
+        [
+            network(to_grey(images.float() / 255)).logits
+            for images in scoring.images.split(EVALUATION_BATCH)
+        ]
+    )
+    loss = F.cross_entropy(logits, scoring.targets).item()
+    right = logits.argmax(dim=1) == scoring.targets.argmax(dim=1)
+    return loss, right.float().mean().item()
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that "auto", "cpu" or "cuda" stands for here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a step computes in bfloat16: where the device has units for it, unless set."""
+    if precision == "auto":
+        if device.type == "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return precision == "bfloat16"
+
+
+def _finish_epoch(
+    run: TrainingRun, scoring: TrainingData, epoch: int, rate: float, steps: int
+) -> None:
+    loss, accuracy = score(run.average, scoring)
+    run.history.append(
+        {
+            "epoch": epoch + 1,
+            "learning_rate": rate,
+            "train_loss": run.epoch_loss / steps,
+            "valid_loss": loss,
+            "valid_accuracy": accuracy,
+            "seconds": run.epoch_seconds,
+        }
+    )
+    run.epoch_loss = run.epoch_seconds = 0.0
+
+
