@@ -15,7 +15,13 @@ Matrix = NDArray[np.float64]
 
 #: Right eye, left eye, nose, right and left corner of the mouth (the person's own right and
 #: left), as fractions of the frame's side.
-CANONICAL_LANDMARKS = ((0.326, 0.379), (0.679, 0.375), (0.503, 0.590), (0.361, 0.756), (0.648, 0.754))
+CANONICAL_LANDMARKS = (
+    (0.326, 0.379),
+    (0.679, 0.375),
+    (0.503, 0.590),
+    (0.361, 0.756),
+    (0.648, 0.754),
+)
 
 #: The median detection box in the canonical frame: x, y, width, height.
 CANONICAL_BOX = (0.112, 0.009, 0.783, 1.009)
@@ -64,22 +70,23 @@ def cut(frame_grey: Image, transform: Matrix, side: int) -> Image:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return face if samples == 1 else _resize(face, side)
+    return _resized(np.asarray(face, dtype=np.uint8), side)
 
 
 def whole(face_grey: Image, side: int) -> Image:
     """A cut-out face as it is: padded to a square by repeating its border, and scaled."""
     height, width = face_grey.shape
-    if height != width:
-        missing = max(height, width) - np.array([height, width])
-        (top, left), (bottom, right) = missing // 2, missing - missing // 2
-        face_grey = cv2.copyMakeBorder(
-            face_grey, int(top), int(bottom), int(left), int(right), cv2.BORDER_REPLICATE
-        )
-    return face_grey if len(face_grey) == side else _resize(face_grey, side)
+    rest = max(height, width) - np.array([height, width])
+    (top, left), (bottom, right) = rest // 2, rest - rest // 2
+    square = cv2.copyMakeBorder(
+        face_grey, int(top), int(bottom), int(left), int(right), cv2.BORDER_REPLICATE
+    )
+    return _resized(np.asarray(square, dtype=np.uint8), side)
 
 
-def _resize(face: Image, side: int) -> Image:
+def _resized(face: Image, side: int) -> Image:
+    if len(face) == side:
+        return face
     method = cv2.INTER_AREA if len(face) > side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(face, (side, side), interpolation=method), dtype=np.uint8)
 

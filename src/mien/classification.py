@@ -6,7 +6,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-
 #: Larger calls are cut into batches of this size, to bound the memory that the network takes.
 LARGEST_BATCH = 64
 
@@ -21,7 +20,8 @@ class Classification(NamedTuple):
 def classify(session: onnxruntime.InferenceSession, faces: NDArray[np.uint8]) -> Classification:
     """Run the network on faces uint8 (N, S, S)."""
     batches = [
-        faces[start : start + LARGEST_BATCH] for start in range(0, max(len(faces), 1), LARGEST_BATCH)
+        faces[start : start + LARGEST_BATCH]
+        for start in range(0, max(len(faces), 1), LARGEST_BATCH)
     ]
     outputs = [session.run(["logits", "embedding"], {"faces": batch}) for batch in batches]
     if len(outputs) == 1:

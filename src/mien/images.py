@@ -37,7 +37,7 @@ def to_rgb(frame: Any, color: str = "BGR") -> NDArray[np.uint8]:
     elif color == "BGR":
         code = cv2.COLOR_BGR2RGB
     else:
-        return frame
+        return np.asarray(frame, dtype=np.uint8)
     return np.asarray(cv2.cvtColor(frame, code), dtype=np.uint8)
 
 

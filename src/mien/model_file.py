@@ -16,11 +16,11 @@ import onnxruntime
 
 from mien.errors import ModelError
 from mien.models import PACKAGED, read_packaged
+from mien.results import LANDMARK_NAMES
 from mien.sessions import create_session
 
 FORMAT_VERSION = 1
 METADATA_KEY = "mien"
-LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class CalibrationParameters:
     Attributes:
         temperature: divides the logits.
         candidate_threshold: classes at least this probable are candidates.
-        likeness_centre: mean embedding (D,) of faces.
-        likeness_spread: standard deviation (D,) of the embeddings of faces.
-        likeness_midpoint: distance from the centre at which face likeness is one half.
+        likeness_centres: mean embedding (C, D) of the faces of each class.
+        likeness_spread: standard deviation (D,) of the embeddings about their centres.
+        likeness_midpoint: distance from the nearest centre at which face likeness is one half.
         likeness_width: change of distance that takes the odds of face likeness down by e.
         most_uncertainty: above this uncertainty an answer is too ambiguous to act on.
         least_likeness: below this face likeness a cut is too unlike a face to act on.
@@ -40,7 +40,7 @@ class CalibrationParameters:
 
     temperature: float
     candidate_threshold: float
-    likeness_centre: tuple[float, ...]
+    likeness_centres: tuple[tuple[float, ...], ...]
     likeness_spread: tuple[float, ...]
     likeness_midpoint: float
     likeness_width: float
@@ -102,16 +102,31 @@ class ModelMetadata:
 
     def _check(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:
-            raise ModelError(f"the labels are {list(self.labels)}, expected two or more, all different")
+            raise ModelError(
+                f"the labels are {list(self.labels)}, expected two or more, all different"
+            )
         if len(self.landmarks) != len(LANDMARK_NAMES):
             raise ModelError(f"{len(self.landmarks)} landmarks, expected {len(LANDMARK_NAMES)}")
-        numbers = dataclasses.astuple(self.calibration)
-        if not np.isfinite(np.hstack(numbers)).all():
-            raise ModelError("the calibration holds a value that is no finite number")
-        if self.calibration.temperature <= 0 or self.calibration.likeness_width <= 0:
-            raise ModelError("the calibration's temperature and likeness_width must be above 0")
-        if min(self.calibration.likeness_spread, default=0) <= 0:
-            raise ModelError("the calibration's likeness_spread must be above 0")
+        self._check_calibration()
+
+    def _check_calibration(self) -> None:
+        values = dataclasses.asdict(self.calibration)
+        for name, value in values.items():
+            rows = value if name == "likeness_centres" else [value]
+            if not all(np.isfinite(row).all() for row in rows):
+                raise ModelError(f"the calibration's {name} holds a value that is no finite number")
+        for name in ("temperature", "likeness_spread", "likeness_width"):
+            if not np.min(values[name], initial=np.inf) > 0:
+                raise ModelError(f"the calibration's {name} must be above 0")
+        dimensions = {len(row) for row in values["likeness_centres"]}
+        if len(values["likeness_centres"]) != len(self.labels) or dimensions != {
+            len(values["likeness_spread"])
+        }:
+            raise ModelError(
+                f"the calibration's likeness_centres are {len(values['likeness_centres'])} of "
+                f"{sorted(dimensions)} numbers, expected {len(self.labels)} of "
+                f"{len(values['likeness_spread'])}"
+            )
 
 
 @dataclass(frozen=True)
@@ -145,7 +160,9 @@ def open_model(model: str | Path = "default", device: str = "cpu", threads: int 
         raise
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
-        raise ModelError(f"{model}: an ONNX file without mien's metadata; make one with 'mien export'")
+        raise ModelError(
+            f"{model}: an ONNX file without mien's metadata; make one with 'mien export'"
+        )
     try:
         metadata = ModelMetadata.from_json(text)
         _check_network(session, metadata)
@@ -166,15 +183,16 @@ def _read(model: str | Path) -> bytes:
 
 
 def _calibration(values: dict[str, Any]) -> CalibrationParameters:
-    numbers = {
-        field.name: (
-            tuple(map(float, values[field.name]))
-            if field.name in ("likeness_centre", "likeness_spread")
-            else float(values[field.name])
-        )
-        for field in dataclasses.fields(CalibrationParameters)
+    vectors = {
+        "likeness_centres": tuple(tuple(map(float, row)) for row in values["likeness_centres"]),
+        "likeness_spread": tuple(map(float, values["likeness_spread"])),
     }
-    return CalibrationParameters(**numbers)  # type: ignore[arg-type]
+    numbers = {
+        field.name: float(values[field.name])
+        for field in dataclasses.fields(CalibrationParameters)
+        if field.name not in vectors
+    }
+    return CalibrationParameters(**numbers, **vectors)  # type: ignore[arg-type]
 
 
 def _check_network(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> None:
@@ -186,7 +204,7 @@ def _check_network(session: onnxruntime.InferenceSession, metadata: ModelMetadat
         raise ModelError(f"the input is {inputs}, expected 'faces' uint8 [N, {side}, {side}]")
     for name, width in (
         ("logits", len(metadata.labels)),
-        ("embedding", len(metadata.calibration.likeness_centre)),
+        ("embedding", len(metadata.calibration.likeness_spread)),
     ):
         kind, shape = outputs.get(name, ("", []))
         if kind != "tensor(float)" or len(shape) != 2 or shape[1] != width:
@@ -194,5 +212,3 @@ def _check_network(session: onnxruntime.InferenceSession, metadata: ModelMetadat
                 f"the output {name!r} is {kind or 'missing'} {shape}, but the metadata ask for "
                 f"float32 [N, {width}]"
             )
-    if len(metadata.calibration.likeness_spread) != len(metadata.calibration.likeness_centre):
-        raise ModelError("the calibration's likeness_centre and likeness_spread differ in length")

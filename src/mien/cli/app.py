@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import mien
-from mien.cli import console, prepare, train
+from mien.cli import console, image, prepare, train, validate
 from mien.errors import MienError
 
 
@@ -30,8 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(image.demo)
+app.command("image")(image.image)
 app.add_typer(prepare.app, name="prepare")
 app.command("train")(train.train)
+app.command("validate")(validate.validate)
 app.command("export")(train.export)
 
 

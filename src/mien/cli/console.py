@@ -2,10 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -77,3 +80,13 @@ def progress_bar(name: str) -> Iterator[Bar]:
     )
     with progress:
         yield Bar(progress, name)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table to standard output; an empty head is left out."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(head))
+    for name in head:
+        shown.add_column(name, overflow="fold")
+    for row in rows:
+        shown.add_row(*map(escape, row))
+    Console(highlight=False).print(shown)

@@ -1,21 +1,13 @@
 """`mien prepare`: making data sets."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mien.cli import console
 
 app = typer.Typer(no_args_is_help=True, help="Make data sets to train on.")
-
-
-class ExistingLabels(StrEnum):
-    """What becomes of label files that hold other votes."""
-
-    keep = "keep"
-    replace = "replace"
 
 
 @app.callback()
@@ -34,7 +26,7 @@ def ferplus(
     ferplus: Annotated[Path, typer.Option(help="FER+'s votes: fer2013new.csv.")],
     out: Annotated[Path, typer.Option(help="Folder for FER2013Train, FER2013Valid, FER2013Test.")],
     labels: Annotated[
-        ExistingLabels | None,
+        Literal["keep", "replace"] | None,
         typer.Option(help="Keep or replace label files in OUT that hold other votes."),
     ] = None,
 ) -> None:
@@ -42,6 +34,6 @@ def ferplus(
     from mien.datasets.ferplus import prepare
 
     with console.progress_bar("Writing images") as bar:
-        counts = prepare(fer2013, ferplus, out, labels and labels.value, bar.update)
+        counts = prepare(fer2013, ferplus, out, labels, bar.update)
     for split, count in counts.items():
         console.say(f"{split:6}{count:7,} images")

@@ -113,7 +113,9 @@ def _shown_on(bar: console.Bar) -> Callable[[Any], None]:
 
 def _require_torch() -> None:
     if find_spec("torch") is None:
-        raise ConfigError("training needs PyTorch, which is not installed: pip install 'mien[train]'")
+        raise ConfigError(
+            "training needs PyTorch, which is not installed: pip install 'mien[train]'"
+        )
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -8,9 +8,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,26 +92,22 @@ def _pixels(where: str, text: str) -> NDArray[np.uint8]:
 @contextmanager
 def _open_table(path: Path) -> Iterator[IO[bytes]]:
     name = path.name.lower()
-    if name.endswith((".tar.gz", ".tgz", ".tar")):
-        with tarfile.open(path) as archive:
+    with ExitStack() as stack:
+        if name.endswith((".tar.gz", ".tgz", ".tar")):
+            archive = stack.enter_context(tarfile.open(path))
             members = [member.name for member in archive.getmembers() if member.isfile()]
             file = archive.extractfile(_table_member(path, members))
             assert file is not None  # a regular file always opens
             yield file
-    elif name.endswith(".zip"):
-        with zipfile.ZipFile(path) as bundle, bundle.open(
-            _table_member(path, bundle.namelist())
-        ) as member:
-            yield member
-    elif name.endswith(".xz"):
-        with lzma.open(path) as stream:
-            yield stream
-    elif name.endswith(".gz"):
-        with gzip.open(path) as stream:
-            yield stream
-    else:
-        with path.open("rb") as plain:
-            yield plain
+        elif name.endswith(".zip"):
+            bundle = stack.enter_context(zipfile.ZipFile(path))
+            yield stack.enter_context(bundle.open(_table_member(path, bundle.namelist())))
+        elif name.endswith(".xz"):
+            yield stack.enter_context(lzma.open(path))
+        elif name.endswith(".gz"):
+            yield cast(IO[bytes], stack.enter_context(gzip.open(path)))
+        else:
+            yield stack.enter_context(path.open("rb"))
 
 
 def _table_member(path: Path, names: list[str]) -> str:

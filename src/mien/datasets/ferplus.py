@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -78,8 +78,8 @@ def prepare(
     fer2013: Path,
     ferplus: Path,
     out: Path,
-    labels: str | None = None,
-    on_row: Callable[[int, int], None] = lambda done, total: None,
+    labels: Literal["keep", "replace"] | None = None,
+    on_row: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
     """Make the data set's folders in `out`, and return the number of images in each split.
 
@@ -109,7 +109,8 @@ def prepare(
         _check_pair(fer2013, ferplus, pixels, votes, len(table))
         if votes.line in wanted:
             _write_png(folder_of[votes.usage] / votes.name, pixels.pixels)
-        on_row(done, len(table))
+        if on_row is not None:
+            on_row(done, len(table))
 
     for name in to_write:
         write_label_file(out / SPLITS[name].folder / LABEL_FILE, rows_of[name])
@@ -150,7 +151,9 @@ def _rows_of_split(table: Sequence[VoteRow], name: str) -> list[VoteRow]:
     return first_of_each_name([row for row in table if row.usage == SPLITS[name].usage])
 
 
-def _replaces_labels(out: Path, name: str, rows: Sequence[VoteRow], labels: str | None) -> bool:
+def _replaces_labels(
+    out: Path, name: str, rows: Sequence[VoteRow], labels: Literal["keep", "replace"] | None
+) -> bool:
     """Whether the label file of a split is to be written."""
     path = out / SPLITS[name].folder / LABEL_FILE
     if not path.exists():

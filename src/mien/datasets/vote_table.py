@@ -107,18 +107,14 @@ def votes_array(rows: Sequence[VoteRow]) -> NDArray[np.int64]:
 
 def _table_row(path: Path, line: int, cells: list[str]) -> VoteRow:
     if len(cells) != len(TABLE_HEADER):
-        raise DataError(
-            f"{path}, line {line}: {len(cells)} columns, expected {len(TABLE_HEADER)}"
-        )
+        raise DataError(f"{path}, line {line}: {len(cells)} columns, expected {len(TABLE_HEADER)}")
     return VoteRow(line, cells[0].strip(), cells[1].strip(), _votes(path, line, cells[2:]))
 
 
 def _votes(path: Path, line: int, cells: Sequence[str]) -> tuple[int, ...]:
     for cell in cells:
         if not cell.strip().isascii() or not cell.strip().isdigit():
-            raise DataError(
-                f"{path}, line {line}: {cell!r} is no number of votes (0, 1, 2, ...)"
-            )
+            raise DataError(f"{path}, line {line}: {cell!r} is no number of votes (0, 1, 2, ...)")
     return tuple(map(int, cells))
 
 

@@ -4,6 +4,8 @@ The validation set is cut in two: on one half the calibration is fitted, by the 
 and settings are chosen. Images that stand in the training set too are left out of the first.
 """
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,16 +20,15 @@ COVERAGE = 0.95
 CLEAR_SHARE = 0.95
 LIKE_SHARE = 0.99
 FEWEST_FACES = 20
+CENTRE_PRIOR = 10
 
 
 def calibration_half(count: int) -> NDArray[np.bool_]:
     """Which of `count` validation faces belong to the half for calibration: every second one."""
-    return np.arange(count) % 2 == 0
+    return np.asarray(np.arange(count) % 2 == 0)
 
 
-def fit_calibration(
-    logits: Floats, embedding: Floats, labels: Integers
-) -> CalibrationParameters:
+def fit_calibration(logits: Floats, embedding: Floats, labels: Integers) -> CalibrationParameters:
     """Fit on logits (N, C) and embeddings (N, D) of faces with labels (N,).
 
     A label of -1 marks a face without a majority: it counts for face likeness only.
@@ -43,11 +44,13 @@ def fit_calibration(
         )
     temperature = fit_temperature(logits[clear], labels[clear])
     probability = probabilities(logits[clear], temperature)
+    centres = class_centres(embedding[clear], labels[clear], logits.shape[1])
+    spread = (embedding[clear] - centres[labels[clear]]).std(axis=0)
     shapes = CalibrationParameters(
         temperature=temperature,
         candidate_threshold=conformal_threshold(probability, labels[clear]),
-        likeness_centre=tuple(embedding.mean(axis=0).round(6).tolist()),
-        likeness_spread=tuple((embedding.std(axis=0) + 1e-3).round(6).tolist()),
+        likeness_centres=tuple(tuple(row) for row in centres.round(6).tolist()),
+        likeness_spread=tuple((spread + 1e-3).round(6).tolist()),
         likeness_midpoint=1.0,
         likeness_width=1.0,
         most_uncertainty=float(np.quantile(uncertainty(probability), CLEAR_SHARE)),
@@ -78,9 +81,7 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
     return float(np.exp(-log_inverse))
 
 
-def conformal_threshold(
-    probability: Floats, labels: Integers, coverage: float = COVERAGE
-) -> float:
+def conformal_threshold(probability: Floats, labels: Integers, coverage: float = COVERAGE) -> float:
     """The probability from which on classes are candidates, so that they hold the true one.
 
     Split conformal prediction with its finite-sample correction: of N + 1 faces, at least the
@@ -92,15 +93,22 @@ def conformal_threshold(
     return float(true[below - 1]) if below > 0 else 0.0
 
 
+def class_centres(embedding: Floats, labels: Integers, classes: int) -> Floats:
+    """Mean embedding (C, D) of each class, drawn to the mean of all where a class has few faces."""
+    one_hot = np.eye(classes)[labels]  # (N, C)
+    prior = CENTRE_PRIOR * embedding.mean(axis=0)
+    return np.asarray(
+        (one_hot.T @ embedding + prior) / (one_hot.sum(axis=0)[:, None] + CENTRE_PRIOR)
+    )
+
+
 def _with_likeness(
     parameters: CalibrationParameters, distance: NDArray[np.float64]
 ) -> CalibrationParameters:
     """Face likeness is one half at the distance that 99 % of the faces stay below."""
     median, edge = np.quantile(distance, [0.5, LIKE_SHARE])
-    return CalibrationParameters(
-        **{
-            **vars(parameters),
-            "likeness_midpoint": float(edge),
-            "likeness_width": float(max(edge - median, 1e-6) / 5),
-        }
+    return dataclasses.replace(
+        parameters,
+        likeness_midpoint=float(edge),
+        likeness_width=float(max(edge - median, 1e-6) / 5),
     )

@@ -15,7 +15,9 @@ class PackagedModel(NamedTuple):
 
 
 PACKAGED = {
-    "default": PackagedModel("default.onnx", ""),
+    "default": PackagedModel(
+        "default.onnx", "39bdd64be48324ae3acfcc2fd38488937d7041d27bfe3b8048478448ed0642e2"
+    ),
 }
 
 

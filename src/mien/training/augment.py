@@ -82,9 +82,7 @@ def _lower_resolution(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tens
     factor = float(draw.uniform(config.low_resolution, 1)[0])
     chosen = draw.chosen(config.low_resolution_share)
     side = faces.shape[-1]
-    small = F.interpolate(
-        faces, size=max(2, round(side * factor)), mode="bilinear", antialias=True
-    )
+    small = F.interpolate(faces, size=max(2, round(side * factor)), mode="bilinear", antialias=True)
     return torch.where(chosen, F.interpolate(small, size=side, mode="bilinear"), faces)
 
 

@@ -75,6 +75,6 @@ def image_tensor(images: NDArray[np.uint8], side: int) -> Tensor:
         return stacked
     resized = [
         F.interpolate(part.float(), size=(side, side), mode="bilinear", antialias=True)
-        for part in stacked.split(1024)
+        for part in torch.split(stacked, 1024)
     ]
     return torch.cat(resized).round().clamp(0, 255).to(torch.uint8)

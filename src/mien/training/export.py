@@ -2,8 +2,11 @@
 
 import copy
 import datetime
-import io
+import logging
 import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,8 @@ class DeployedNetwork(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        self.network = copy.deepcopy(network).cpu().requires_grad_(False)
+        self.eval()
         for parameter in self.network.parameters():
             if parameter.ndim > 1:
                 parameter.copy_(parameter.half().float())
@@ -71,23 +75,36 @@ def export(run: TrainingRun, train: FaceSet, valid: FaceSet, path: Path) -> Mode
 
 def onnx_bytes(network: DeployedNetwork, side: int) -> bytes:
     """The network as ONNX, its kernels and matrices stored in half precision."""
-    program = torch.onnx.export(
-        network,
-        (torch.zeros(2, side, side, dtype=torch.uint8),),
-        input_names=["faces"],
-        output_names=["logits", "embedding"],
-        dynamic_shapes={"faces": {0: "N"}},
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, side, side, dtype=torch.uint8),),
+            input_names=["faces"],
+            output_names=["logits", "embedding"],
+            dynamic_shapes={"faces": {0: "N"}},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None  # it is None only when a file is named
-    buffer = io.BytesIO()
-    program.save(buffer)
-    model = onnx.load_from_string(buffer.getvalue())
+    model = program.model_proto
     _store_in_half(model.graph)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without the exporter's remarks on packages that are not installed and on its own code."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`isinstance\\(treespec", FutureWarning)
+            yield
+    finally:
+        log.setLevel(before)
 
 
 def _store_in_half(graph: Any) -> None:

@@ -115,7 +115,7 @@ def score(network: torch.nn.Module, scoring: TrainingData) -> tuple[float, float
     logits = torch.cat(
         [
             network(to_grey(images.float() / 255)).logits
-            for images in scoring.images.split(EVALUATION_BATCH)
+            for images in torch.split(scoring.images, EVALUATION_BATCH)
         ]
     )
     loss = F.cross_entropy(logits, scoring.targets).item()
@@ -134,7 +134,7 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     """Whether a step computes in bfloat16: where the device has units for it, unless set."""
     if precision == "auto":
         if device.type == "cuda":
-            return torch.cuda.is_bf16_supported(including_emulation=False)
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     return precision == "bfloat16"
 
@@ -154,5 +154,3 @@ def _finish_epoch(
         }
     )
     run.epoch_loss = run.epoch_seconds = 0.0
-
-

@@ -55,9 +55,7 @@ class TrainingRun:
     history: list[EpochScores] = field(default_factory=list)
 
     @classmethod
-    def begin(
-        cls, config: TrainingConfig, data_digest: str, device: torch.device
-    ) -> "TrainingRun":
+    def begin(cls, config: TrainingConfig, data_digest: str, device: torch.device) -> "TrainingRun":
         """A run before its first step."""
         torch.manual_seed(config.seed)
         network = build_network(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -80,7 +78,9 @@ class TrainingRun:
             run.step, run.history = state["step"], state["history"]
             run.epoch_loss, run.epoch_seconds = state["epoch_loss"], state["epoch_seconds"]
         except (KeyError, TypeError, RuntimeError) as error:
-            raise ModelError(f"{path}: the checkpoint does not fit this version ({error})") from error
+            raise ModelError(
+                f"{path}: the checkpoint does not fit this version ({error})"
+            ) from error
         return run
 
     def save(self, path: Path) -> None:

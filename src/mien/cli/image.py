@@ -1,0 +1,155 @@
+"""`mien image` and `mien demo`: emotions on pictures."""
+
+import glob
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli import console
+from mien.errors import ImageError
+
+if TYPE_CHECKING:
+    from mien.recognition import EmotionRecognition
+    from mien.results import FaceResult
+
+#: Endings by which a folder's pictures are known.
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+
+Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
+Model = Annotated[str, typer.Option(help="Model file, or the name of a packaged model.")]
+MinFaceSize = Annotated[
+    float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")
+]
+
+
+def image(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Picture files, folders or globs.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the annotated pictures (PNG).")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for every picture.")
+    ] = False,
+    model: Model = "default",
+    device: Device = "cpu",
+    min_face_size: MinFaceSize = None,
+) -> None:
+    """Recognise the emotions on pictures.
+
+    A picture that can't be read is reported and left out; the exit code is 1 then.
+    """
+    from mien.recognition import EmotionRecognition
+
+    recognition = EmotionRecognition(device, model=model, min_face_size=min_face_size)
+    found, problems = _find_pictures(paths)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    names = _output_names(found)
+    rows: list[tuple[str, Sequence[FaceResult]]] = []
+    with console.progress_bar("Pictures") as bar:
+        for done, path in enumerate(found, start=1):
+            try:
+                faces = _recognise(recognition, path, out and out / names[path])
+            except ImageError as error:
+                problems.append(str(error))
+                if as_json:
+                    console.say(json.dumps({"image": str(path), "error": str(error)}))
+            else:
+                rows.append((path.name, faces))
+                if as_json:
+                    console.say(json.dumps({"image": str(path), "faces": faces}))
+            bar.update(done, len(found))
+    if not as_json and rows:
+        console.table(_TABLE_HEAD, _table_rows(rows))
+    for problem in problems:
+        console.error(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the annotated picture goes.")] = Path(
+        "mien-demo.png"
+    ),
+) -> None:
+    """Recognise the emotion on the picture that comes with mien."""
+    from mien.recognition import EmotionRecognition
+
+    recognition = EmotionRecognition()
+    with as_file(files("mien") / "assets" / "astronaut.jpg") as path:
+        faces = _recognise(recognition, path, out)
+    console.table(_TABLE_HEAD, _table_rows([("astronaut.jpg", faces)]))
+    console.say(f"Annotated picture: {out}")
+    console.say("Picture: Eileen Collins, NASA, public domain")
+
+
+def _recognise(
+    recognition: "EmotionRecognition", path: Path, annotated: Path | None
+) -> "list[FaceResult]":
+    from mien.drawing import draw_faces
+    from mien.images import read_image, write_image
+
+    picture = read_image(path)
+    faces = recognition.run(picture, color="RGB")
+    if annotated is not None:
+        write_image(annotated, draw_faces(picture, faces))
+    return faces
+
+
+def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The pictures that paths, folders and globs stand for, and what was wrong with the rest."""
+    found: dict[Path, None] = {}
+    problems = []
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not pictures:
+                problems.append(f"{text}: a folder without pictures")
+        elif path.exists() or not glob.has_magic(text):
+            pictures = [path]
+        else:
+            matches = glob.glob(text, recursive=True)  # noqa: PTH207 - the glob may be absolute
+            pictures = sorted(p for p in map(Path, matches) if p.is_file())
+            if not pictures:
+                problems.append(f"{text}: fits no file")
+        found.update(dict.fromkeys(pictures))
+    return list(found), problems
+
+
+def _output_names(pictures: Sequence[Path]) -> dict[Path, str]:
+    """A name for every annotated picture; pictures of one name in several folders are numbered."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in pictures:
+        name, number = f"{path.stem}-emotions.png", 1
+        while name in taken:
+            number += 1
+            name = f"{path.stem}-{number}-emotions.png"
+        taken.add(name)
+        names[path] = name
+    return names
+
+
+_TABLE_HEAD = ("picture", "face", "emotion", "confidence", "may also be", "")
+
+
+def _table_rows(results: Iterable[tuple[str, Sequence["FaceResult"]]]) -> Iterator[tuple[str, ...]]:
+    for name, faces in results:
+        if not faces:
+            yield (name, "", "no face", "", "", "")
+        for number, face in enumerate(faces, start=1):
+            yield (
+                name,
+                str(number),
+                face["emotion"],
+                f"{face['confidence']:.0%}",
+                ", ".join(face["candidates"][1:]),
+                "uncertain" if face["uncertain"] else "",
+            )

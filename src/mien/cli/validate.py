@@ -1,0 +1,40 @@
+"""`mien validate`: how good a model file is."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mien.cli import console
+from mien.cli.image import Device, Model
+from mien.cli.train import DataDir
+
+
+def validate(
+    data_dir: DataDir,
+    model: Model = "default",
+    split: Annotated[
+        Literal["valid", "test"], typer.Option(help="The part of the data set.")
+    ] = "valid",
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for the report: a page, JSON and all logits.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    device: Device = "cpu",
+) -> None:
+    """Measure a model file on FER+, by the strict-majority protocol."""
+    from mien.evaluation.report import CLASS_HEAD, class_rows, summary_rows, write_report
+    from mien.evaluation.validation import validate as measure
+    from mien.model_file import open_model
+
+    result = measure(open_model(model, device), data_dir, split)
+    if report is not None:
+        write_report(report, result)
+        console.note(f"Report: {report / 'report.html'}")
+    if as_json:
+        console.say(json.dumps(result.to_dict()))
+        return
+    console.say(f"{result.model} on {result.split}: strict majority by the {result.votes}")
+    console.table(("", ""), summary_rows(result))
+    console.table(CLASS_HEAD, class_rows(result))

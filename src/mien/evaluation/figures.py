@@ -1,0 +1,107 @@
+"""The pictures of a report."""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mien.evaluation.metrics import CALIBRATION_BINS, Scores
+
+BLUE, GREY, RED = "#0072B2", "#BBBBBB", "#D55E00"
+
+
+def confusion_figure(scores: Scores) -> Figure:
+    """The confusion matrix, as shares of each row, with the counts."""
+    names = [one.label for one in scores.classes]
+    counts = np.array(scores.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(6.6, 5.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("crowd's majority")
+    for row in range(len(names)):
+        for column in range(len(names)):
+            if counts[row, column]:
+                axes.text(
+                    column,
+                    row,
+                    f"{shares[row, column]:.0%}\n{counts[row, column]}",
+                    ha="center",
+                    va="center",
+                    fontsize=7.5,
+                    color="white" if shares[row, column] > 0.55 else "black",
+                )
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def reliability_figure(scores: Scores) -> Figure:
+    """Accuracy against confidence, and how often each confidence comes."""
+    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    accuracy, share = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    filled = [one for one in scores.bins if one.count]
+    confidence = [one.confidence for one in filled]
+    accuracy.plot([0, 1], [0, 1], "--", color=GREY, label="confidence as good as its word")
+    accuracy.plot(confidence, [one.accuracy for one in filled], "o-", color=BLUE, label="model")
+    accuracy.set_ylabel("share of right answers")
+    accuracy.set_title(f"Expected calibration error {scores.calibration_error:.2%}")
+    accuracy.legend(frameon=False)
+    edges = np.arange(CALIBRATION_BINS) / CALIBRATION_BINS
+    share.bar(
+        edges, [one.count for one in scores.bins], 1 / CALIBRATION_BINS, align="edge", color=BLUE
+    )
+    share.set_xlabel("confidence")
+    share.set_ylabel("faces")
+    _plain(accuracy)
+    _plain(share)
+    return figure
+
+
+def classes_figure(scores: Scores) -> Figure:
+    """Precision, recall with its interval, and F1 of every class."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(scores.classes))
+    recalls = [one.recall.value or 0.0 for one in scores.classes]
+    reach = [
+        [
+            value - min(value, one.recall.low)
+            for value, one in zip(recalls, scores.classes, strict=True)
+        ],
+        [
+            max(value, one.recall.high) - value
+            for value, one in zip(recalls, scores.classes, strict=True)
+        ],
+    ]
+    axes.bar(
+        places - 0.27,
+        [one.precision for one in scores.classes],
+        0.25,
+        color=GREY,
+        label="precision",
+    )
+    axes.bar(places, recalls, 0.25, color=BLUE, label="recall", yerr=reach, capsize=2)
+    axes.bar(places + 0.27, [one.f1 for one in scores.classes], 0.25, color=RED, label="F1")
+    axes.set_xticks(places, [f"{one.label}\n{one.count} faces" for one in scores.classes])
+    axes.set_ylim(0, 1)
+    axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.13))
+    _plain(axes)
+    return figure
+
+
+def as_data_uri(figure: Figure) -> str:
+    """A figure as a PNG inside a page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _plain(axes: Axes) -> None:
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

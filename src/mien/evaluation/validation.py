@@ -1,0 +1,115 @@
+"""Measuring a model file on one split of FER+."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.calibration import probabilities
+from mien.classification import Classification
+from mien.datasets.ferplus import SPLITS, FaceSet, read_split
+from mien.datasets.vote_table import LABEL_FILE
+from mien.datasets.votes import soft_targets, strict_majority
+from mien.errors import DataError
+from mien.evaluation.metrics import Scores, Share, divergence_to_votes, score, share
+from mien.evaluation.scoring import classify_faces, label_indices
+from mien.labels import emotion_columns
+from mien.model_file import ModelFile
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a model answers on one split, and how good that is.
+
+    Attributes:
+        model: where the model file is.
+        split: "valid" or "test".
+        votes: which published edition of the votes was counted.
+        labels: the model's classes.
+        scores: by the strict-majority protocol, over the classes that the model knows.
+        left_out: faces with a majority for a class that the model does not know.
+        unseen_accuracy: accuracy without the faces that stand, pixel by pixel, in Training too;
+            None if the training split is not there to compare with.
+        divergence: Kullback-Leibler divergence to the votes, over all faces led by an emotion.
+        names: the N files that were scored.
+        truth: their labels (N,), as indices into `labels`.
+        outputs: their logits (N, C) and embeddings (N, D).
+    """
+
+    model: str
+    split: str
+    votes: str
+    labels: tuple[str, ...]
+    scores: Scores
+    left_out: int
+    unseen_accuracy: Share | None
+    divergence: float
+    names: tuple[str, ...]
+    truth: NDArray[np.int64]
+    outputs: Classification
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores as plain values, for JSON."""
+        unseen = self.unseen_accuracy
+        return {
+            "model": self.model,
+            "split": self.split,
+            "protocol": "strict majority",
+            "votes": self.votes,
+            "labels": list(self.labels),
+            **dataclasses.asdict(self.scores),
+            "left_out": self.left_out,
+            "accuracy_without_training_duplicates": unseen and dataclasses.asdict(unseen),
+            "kullback_leibler_to_votes": self.divergence,
+        }
+
+
+def validate(model: ModelFile, data_dir: Path, split: str) -> Validation:
+    """Run a model file over one split and score its answers.
+
+    Raises:
+        DataError: the split is missing or damaged, or none of its faces counts.
+    """
+    faces, labels = read_split(data_dir, split), model.metadata.labels
+    outputs = classify_faces(model, faces)
+    probability = probabilities(outputs.logits, model.metadata.calibration.temperature)
+    majority, has_majority = strict_majority(faces.votes)
+    truth = label_indices(majority, labels)
+    counted = truth >= 0
+    if not counted.any():
+        raise DataError(
+            f"{data_dir / SPLITS[split].folder}: none of {len(faces)} faces has a majority for "
+            f"one of {', '.join(labels)}"
+        )
+    seen = _seen_in_training(data_dir, faces)
+    right = probability.argmax(axis=1) == truth
+    return Validation(
+        model=model.source,
+        split=split,
+        votes=faces.edition,
+        labels=labels,
+        scores=score(probability[counted], truth[counted], labels),
+        left_out=int((has_majority & ~counted).sum()),
+        unseen_accuracy=None if seen is None else share(right[counted & ~seen]),
+        divergence=_divergence(faces, probability, labels),
+        names=faces.select(counted).names,
+        truth=truth[counted],
+        outputs=Classification(outputs.logits[counted], outputs.embedding[counted]),
+    )
+
+
+def _divergence(faces: FaceSet, probability: NDArray[np.float64], labels: tuple[str, ...]) -> float:
+    targets, kept = soft_targets(faces.votes)
+    columns = emotion_columns(labels)
+    kept &= np.isin(targets.argmax(axis=1), columns)
+    known = targets[kept][:, columns]
+    return divergence_to_votes(known / known.sum(axis=1, keepdims=True), probability[kept])
+
+
+def _seen_in_training(data_dir: Path, faces: FaceSet) -> NDArray[np.bool_] | None:
+    if not (data_dir / SPLITS["train"].folder / LABEL_FILE).exists():
+        return None
+    return faces.also_in(read_split(data_dir, "train"))

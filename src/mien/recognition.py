@@ -1,0 +1,205 @@
+"""The way of a frame: from pixels to one result a face."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import alignment, calibration
+from mien.classification import classify
+from mien.detection import Detector, RetinaFace
+from mien.drawing import draw_faces
+from mien.errors import ConfigError, ImageError
+from mien.images import check_color, to_grey, to_rgb
+from mien.model_file import open_model
+from mien.results import DetectedFace, FaceResult, found_face
+
+
+class EmotionRecognition:
+    """Finds faces and says which emotion each of them shows, and how sure that is.
+
+    Frames are OpenCV images: uint8, (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA; `color="RGB"`
+    says that the channels run the other way. `mien.results.FaceResult` describes a result. One
+    instance may be shared by threads.
+
+    Args:
+        device: "cpu", "cuda", or "auto" for CUDA where it is there.
+        model: a model file, or the name of a packaged model.
+        detector: an object with `detect(frame_rgb)`; RetinaFace if None.
+        threads: how many threads a network may take; 0 for one a core.
+        min_face_size: the smallest face to find, in pixels. None looks at every frame at 640
+            pixels along its longer side, at a constant cost.
+
+    Raises:
+        ModelError: the model file is missing, damaged or contradicts itself.
+        ConfigError: there is no such device, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        *,
+        model: str | Path = "default",
+        detector: Detector | None = None,
+        threads: int = 0,
+        min_face_size: float | None = None,
+    ) -> None:
+        if detector is not None and min_face_size is not None:
+            raise ConfigError("min_face_size is for the packaged detector; set it in your own one")
+        if not isinstance(threads, int) or threads < 0:
+            raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
+        self._model = open_model(model, device, threads)
+        self._detector = detector or RetinaFace(min_face_size, device=device, threads=threads)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that the model tells apart."""
+        return self._model.metadata.labels
+
+    def run(
+        self, frame: Any, color: str = "BGR", boxes: Iterable[Sequence[float]] | None = None
+    ) -> list[FaceResult]:
+        """Recognise the emotion of every face in a frame.
+
+        Args:
+            frame: the picture.
+            color: the order of its channels, "BGR" or "RGB".
+            boxes: faces found elsewhere, each as x, y, width, height in pixels; nothing is
+                detected then.
+
+        Returns:
+            One result a face, largest first, or in the order of `boxes`; an empty list if
+            there is none.
+
+        Raises:
+            ImageError: the frame or a box can't be taken.
+        """
+        frame_rgb = to_rgb(frame, color)
+        return self._recognise([frame_rgb], None if boxes is None else list(boxes))[0]
+
+    def run_batch(self, frames: Iterable[Any], color: str = "BGR") -> list[list[FaceResult]]:
+        """As `run` for every frame; the faces of all frames are classified together.
+
+        Raises:
+            ImageError: a frame can't be taken.
+        """
+        return self._recognise([to_rgb(frame, color) for frame in frames])
+
+    def run_on_face(self, face: Any, color: str = "BGR") -> FaceResult:
+        """Recognise the emotion of a face that is already cut out.
+
+        The cut is taken as it is: padded to a square by repeating its border, and scaled.
+
+        Raises:
+            ImageError: the cut is no image.
+        """
+        return self.run_on_faces([face], color)[0]
+
+    def run_on_faces(self, faces: Iterable[Any], color: str = "BGR") -> list[FaceResult]:
+        """As `run_on_face` for every cut; all are classified together.
+
+        Raises:
+            ImageError: a cut is no image.
+        """
+        side = self._model.metadata.input_size
+        return self._answers([alignment.whole(to_grey(to_rgb(f, color)), side) for f in faces])
+
+    def show(self, frame: Any, return_type: str = "BGR", color: str = "BGR") -> NDArray[np.uint8]:
+        """A new picture of a frame with its faces and their emotions drawn in.
+
+        Args:
+            frame: the picture; it is not changed.
+            return_type: the order of the channels returned, "BGR" or "RGB".
+            color: the order of the frame's channels.
+
+        Raises:
+            ImageError: the frame can't be taken.
+        """
+        check_color(return_type)
+        frame_rgb = to_rgb(frame, color)
+        drawn = draw_faces(frame_rgb, self._recognise([frame_rgb])[0])
+        return drawn if return_type == "RGB" else np.ascontiguousarray(drawn[..., ::-1])
+
+    def _recognise(
+        self, frames_rgb: Sequence[NDArray[np.uint8]], boxes: list[Sequence[float]] | None = None
+    ) -> list[list[FaceResult]]:
+        """The whole path: detection, alignment, classification, calibration, results."""
+        found = [
+            _by_size(self._detector.detect(frame_rgb)) if boxes is None else _as_faces(boxes)
+            for frame_rgb in frames_rgb
+        ]
+        cuts = [
+            cut
+            for frame_rgb, faces in zip(frames_rgb, found, strict=True)
+            for cut in self._cuts(frame_rgb, faces)
+        ]
+        answers = iter(self._answers(cuts))
+        return [
+            [
+                found_face(face, frame_rgb.shape[1], frame_rgb.shape[0], next(answers))
+                for face in faces
+            ]
+            for frame_rgb, faces in zip(frames_rgb, found, strict=True)
+        ]
+
+    def _cuts(
+        self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace]
+    ) -> list[NDArray[np.uint8]]:
+        """The faces of a frame in the canonical frame, each (S, S) grey."""
+        if not faces:
+            return []
+        frame_grey = to_grey(frame_rgb)
+        side, canonical = self._model.metadata.input_size, self._model.metadata.landmarks
+        transforms = [
+            alignment.box_transform(face.box, side)
+            if face.landmarks is None
+            else alignment.landmark_transform(np.asarray(face.landmarks), canonical, side)
+            for face in faces
+        ]
+        return [alignment.cut(frame_grey, transform, side) for transform in transforms]
+
+    def _answers(self, cuts: Sequence[NDArray[np.uint8]]) -> list[FaceResult]:
+        """One answer a cut (S, S): emotions, and how far to trust them."""
+        if not cuts:
+            return []
+        labels, parameters = self.labels, self._model.metadata.calibration
+        logits, embedding = classify(self._model.session, np.stack(cuts))
+        probability = calibration.probabilities(logits, parameters.temperature)
+        uncertainty = calibration.uncertainty(probability)
+        candidates = calibration.candidates(probability, parameters.candidate_threshold)
+        likeness = calibration.face_likeness(embedding, parameters)
+        uncertain = calibration.is_uncertain(uncertainty, likeness, parameters)
+        order = np.argsort(-probability, axis=1, kind="stable")
+        return [
+            {
+                "emotion": labels[order[row, 0]],
+                "confidence": float(probability[row, order[row, 0]]),
+                "emotions": dict(zip(labels, probability[row].tolist(), strict=True)),
+                "uncertainty": float(uncertainty[row]),
+                "candidates": [labels[place] for place in order[row] if candidates[row, place]],
+                "face_likeness": float(likeness[row]),
+                "uncertain": bool(uncertain[row]),
+            }
+            for row in range(len(cuts))
+        ]
+
+
+def _by_size(faces: Sequence[DetectedFace]) -> list[DetectedFace]:
+    return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
+
+
+def _as_faces(boxes: Sequence[Sequence[float]]) -> list[DetectedFace]:
+    return [DetectedFace(_checked_box(box)) for box in boxes]
+
+
+def _checked_box(box: Any) -> tuple[float, float, float, float]:
+    try:
+        values = np.asarray(box, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (4,) or not np.isfinite(values).all() or values[2:].min() <= 0:
+        raise ImageError(f"the box is {box!r}, expected x, y, width and height in pixels")
+    x, y, width, height = values.tolist()
+    return x, y, width, height

@@ -1,0 +1,81 @@
+"""What a detector finds, and what a result says, in plain Python types."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
+
+
+@dataclass(frozen=True)
+class DetectedFace:
+    """One face that a detector has found.
+
+    Attributes:
+        box: x, y, width and height in pixels; it may reach over the frame's border.
+        score: how sure the detector is, 0 to 1; None if it does not say.
+        landmarks: five points (x, y) in pixels, in the order of `LANDMARK_NAMES` (the person's
+            own right and left), or None.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float | None = None
+    landmarks: NDArray[np.floating] | Sequence[tuple[float, float]] | None = None
+
+
+class FaceResult(TypedDict):
+    """What mien says of one face; everything is JSON.
+
+    Attributes:
+        box: x, y, width, height in whole pixels, inside the frame; left out for a cut-out face.
+        face_confidence: the detector's score; left out for a cut-out face.
+        landmarks: points by name, the person's own right and left; left out for a cut-out face.
+        emotion: the most probable class.
+        confidence: its calibrated probability.
+        emotions: the probability of every class; they sum to 1.
+        uncertainty: entropy of `emotions` over its largest possible value.
+        candidates: classes that together hold the true one in 95 % of cases; `emotion` is first.
+        face_likeness: how much the cut looks like the faces the network learnt from, 0 to 1.
+        uncertain: too ambiguous, or too unlike a face, to act on.
+    """
+
+    box: NotRequired[list[int]]
+    face_confidence: NotRequired[float | None]
+    landmarks: NotRequired[dict[str, list[float]] | None]
+    emotion: str
+    confidence: float
+    emotions: dict[str, float]
+    uncertainty: float
+    candidates: list[str]
+    face_likeness: float
+    uncertain: bool
+
+
+def box_inside(box: Sequence[float], width: int, height: int) -> list[int]:
+    """A box (x, y, width, height) in whole pixels, cut at the borders of a frame.
+
+    A box that lies outside shrinks to the nearest pixel of the frame.
+    """
+    x, y, box_width, box_height = box
+    left = min(max(round(x), 0), width - 1)
+    top = min(max(round(y), 0), height - 1)
+    right = min(max(round(x + box_width), left + 1), width)
+    bottom = min(max(round(y + box_height), top + 1), height)
+    return [left, top, right - left, bottom - top]
+
+
+def found_face(face: DetectedFace, width: int, height: int, answer: FaceResult) -> FaceResult:
+    """The result of a face that was found in a frame of `width` x `height` pixels."""
+    landmarks: Mapping[str, list[float]] | None = None
+    if face.landmarks is not None:
+        points = [[float(x), float(y)] for x, y in face.landmarks]
+        landmarks = dict(zip(LANDMARK_NAMES, points, strict=True))
+    return {
+        "box": box_inside(face.box, width, height),
+        "face_confidence": None if face.score is None else float(face.score),
+        "landmarks": None if landmarks is None else dict(landmarks),
+        **answer,
+    }
