@@ -142,7 +142,7 @@ NETWORKS: dict[str, Callable[[TrainingConfig], nn.Module]] = {
     "residual_xs": _residual(16, 32, 64, 112),  # 0.3 million parameters
     "residual_s": _residual(32, 64, 112, 224),  # 1.3 million
     "residual_m": _residual(48, 96, 192, 384),  # 3.6 million
-    "residual_l": _residual(64, 128, 256, 480),  # 5.9 million
+    "residual_l": _residual(64, 128, 256, 480),  # 6.0 million
     "vgg13": VGG13,  # 8.8 million at 48 pixels
 }
 

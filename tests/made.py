@@ -1,0 +1,67 @@
+"""Made data: pictures that bear their class in their pattern, and votes for them."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 48
+CLASSES = 8
+COUNTS = {"FER2013Train": 320, "FER2013Valid": 160, "FER2013Test": 80}
+
+
+def made_face(label: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Noise with a bright disc, whose place on a circle tells the class."""
+    face = generator.integers(60, 120, (SIDE, SIDE)).astype(np.uint8)
+    angle = 2 * np.pi * label / CLASSES
+    centre = SIDE / 2 + 14 * np.array([np.cos(angle), np.sin(angle)]) + generator.uniform(-2, 2, 2)
+    return np.asarray(cv2.circle(face, centre.round().astype(int).tolist(), 6, 230, -1))
+
+
+def made_votes(label: int, generator: np.random.Generator) -> list[int]:
+    """Ten votes, most of them for the class."""
+    votes = [0] * 10
+    strays = int(generator.integers(0, 4))
+    votes[label] = 10 - strays
+    votes[int(generator.integers(0, 8))] += strays
+    return votes
+
+
+def write_ferplus(folder: Path, counts: dict[str, int] = COUNTS, seed: int = 0) -> None:
+    """Write a data set of made faces in the folders of FER+."""
+    generator = np.random.default_rng(seed)
+    for split, count in counts.items():
+        (folder / split).mkdir(parents=True)
+        with (folder / split / "label.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            for number in range(count):
+                label = number % CLASSES
+                name = f"fer{number:07}.png"
+                cv2.imwrite(str(folder / split / name), made_face(label, generator))
+                writer.writerow([name, "(0, 0, 48, 48)", *made_votes(label, generator)])
+
+
+def write_tables(folder: Path, rows: int = 60, seed: int = 0) -> tuple[Path, Path]:
+    """Write made `fer2013.csv` and `fer2013new.csv`, and return their paths.
+
+    Two thirds of the rows are for training; every tenth row has no image name.
+    """
+    generator = np.random.default_rng(seed)
+    usages = ["Training"] * 4 + ["PublicTest", "PrivateTest"]
+    fer2013, ferplus = folder / "fer2013.csv", folder / "fer2013new.csv"
+    with fer2013.open("w", newline="") as pixels, ferplus.open("w", newline="") as votes:
+        pixels.write("emotion,pixels,Usage\n")
+        votes.write(
+            "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,"
+            "unknown,NF\n"
+        )
+        for number in range(rows):
+            usage, label = usages[number % 6], number % CLASSES
+            face = made_face(label, generator).flatten().tolist()
+            name = "" if number % 10 == 9 else f"fer{number:07}.png"
+            counts = made_votes(label, generator)
+            pixels.write(f"{label},{' '.join(map(str, face))},{usage}\n")
+            votes.write(f"{usage},{name},{','.join(map(str, counts))}\n")
+    return fer2013, ferplus

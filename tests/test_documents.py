@@ -1,0 +1,70 @@
+"""What the documents show is run, in the order in which it stands."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from mien.cli.app import app
+from tests.made import write_tables
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "docs/training.md"]
+#: These are run by the tests of the wheel and by continuous integration.
+RUN_ELSEWHERE = ("pip install", "make ")
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run_command(line: str, folder: Path) -> None:
+    if line.startswith(RUN_ELSEWHERE):
+        return
+    program, *arguments = shlex.split(line)
+    assert program == "mien"
+    done = subprocess.run(
+        [sys.executable, "-m", "mien", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_examples_run(document: str, tmp_path: Path, astronaut_path: Path) -> None:
+    write_tables(tmp_path, rows=600)
+    shutil.copy(astronaut_path, tmp_path / "photo.jpg")
+    for settings in blocks(document, "toml"):
+        (tmp_path / "settings.toml").write_text(settings)
+    for code in blocks(document, "python"):
+        subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, check=True)
+    for line in "".join(blocks(document, "sh")).splitlines():
+        run_command(line, tmp_path)
+
+
+def test_every_command_stands_in_a_document_and_explains_itself() -> None:
+    documents = "".join((ROOT / document).read_text() for document in DOCUMENTS)
+    commands = get_command(app)
+    names = commands.list_commands(None)  # type: ignore[attr-defined]
+    assert "demo" in names
+    for name in names:
+        command = commands.commands[name]  # type: ignore[attr-defined]
+        assert f"mien {name}" in documents
+        assert command.help
+        assert all(getattr(option, "help", "") for option in command.params), name
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [*DOCUMENTS, "CONTRIBUTING.md", "docs/architecture.md"]:
+        text = (ROOT / document).read_text()
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert ((ROOT / document).parent / target).exists(), f"{document}: {target}"

@@ -1,0 +1,104 @@
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mien.training.augment import augment, to_grey
+from mien.training.config import TrainingConfig
+
+NOTHING = TrainingConfig(
+    flip=0.0,
+    rotation_degrees=0.0,
+    scale=0.0,
+    shift=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    color=0.0,
+    noise_share=0.0,
+    blur_share=0.0,
+    low_resolution_share=0.0,
+    erase_share=0.0,
+)
+
+
+def changed(faces: Tensor, seed: int = 0, **settings: Any) -> Tensor:
+    config = dataclasses.replace(NOTHING, **settings)
+    return augment(faces, config, torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def faces() -> Tensor:
+    """Smooth grey faces (8, 1, 48, 48), so that resampling costs little."""
+    coarse = torch.rand(8, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(coarse, size=48, mode="bicubic").clamp(0.2, 0.8)
+
+
+def test_nothing_changes_when_all_is_off(faces: Tensor) -> None:
+    torch.testing.assert_close(changed(faces), faces, atol=1e-5, rtol=0)
+
+
+def test_a_flip_mirrors(faces: Tensor) -> None:
+    torch.testing.assert_close(changed(faces, flip=1.0), faces.flip(3), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rotation_degrees": 20.0},
+        {"scale": 0.2},
+        {"shift": 0.1},
+        {"brightness": 0.2},
+        {"contrast": 0.4},
+        {"noise_share": 1.0},
+        {"blur_share": 1.0, "blur": 2.0},
+        {"low_resolution_share": 1.0, "low_resolution": 0.3},
+        {"erase_share": 1.0, "erase": 0.4},
+    ],
+)
+def test_each_change_acts_by_itself_and_follows_from_the_seed(
+    faces: Tensor, settings: dict[str, float]
+) -> None:
+    once, again, other = (changed(faces, seed, **settings) for seed in (3, 3, 4))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert ((once - faces).abs().amax(dim=(1, 2, 3)) > 1e-3).all()
+    assert once.min() >= 0
+    assert once.max() <= 1
+
+
+def test_a_shift_moves_by_a_share_of_the_side() -> None:
+    faces = torch.zeros(64, 1, 48, 48)
+    faces[:, :, 24, 24] = 1
+    moved = changed(faces, shift=0.1)
+    rows = (moved.sum(dim=3) * torch.arange(48)).sum(dim=2) / moved.sum(dim=(2, 3))
+    distance = (rows - 24).abs()
+    assert distance.max() <= 4.81  # a tenth of 48, and rounding
+    assert distance.max() > 4
+
+
+def test_rotation_keeps_to_its_range() -> None:
+    faces = torch.zeros(64, 1, 49, 49)
+    faces[:, :, 24, 44] = 1  # twenty pixels to the right of the centre
+    turned = changed(faces, rotation_degrees=30.0)
+    rows = (turned.sum(dim=3) * torch.arange(49)).sum(dim=2) / turned.sum(dim=(2, 3)) - 24
+    assert 8 < rows.abs().max() <= 10.1  # at most twenty pixels times the sine of 30 degrees
+
+
+def test_only_chosen_images_change(faces: Tensor) -> None:
+    same = (changed(faces.repeat(50, 1, 1, 1), erase_share=0.25) - faces.repeat(50, 1, 1, 1)).abs()
+    share = (same.amax(dim=(1, 2, 3)) < 1e-5).float().mean()
+    assert 0.65 < share < 0.85
+
+
+def test_colour_changes_act_before_the_grey_conversion(faces: Tensor) -> None:
+    grey_picture = faces.expand(-1, 3, -1, -1).contiguous()
+    red_picture = torch.cat([faces, 0 * faces, 0 * faces], dim=1)
+    assert torch.equal(changed(faces, color=0.5), changed(faces))
+    ratio = changed(red_picture, color=0.5) / to_grey(red_picture).clamp(min=1e-6)
+    per_image = ratio.flatten(1).median(dim=1).values
+    assert per_image.min() > 0.5
+    assert per_image.max() < 1.5
+    assert per_image.std() > 0.05
+    torch.testing.assert_close(changed(grey_picture), faces, atol=1e-5, rtol=0)

@@ -1,0 +1,107 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mien import DataError
+from mien.datasets.ferplus import FaceSet
+from mien.training.config import TrainingConfig
+from mien.training.data import image_tensor, scoring_data, training_data
+from mien.training.fit import step_targets, target_loss
+from mien.training.run import TrainingRun
+
+CPU = torch.device("cpu")
+
+
+def face_set(*votes: list[int]) -> FaceSet:
+    images = np.arange(len(votes) * 48 * 48, dtype=np.int64).reshape(-1, 48, 48) % 251
+    names = tuple(f"{number}.png" for number in range(len(votes)))
+    return FaceSet(images.astype(np.uint8), np.array(votes), names, "made")
+
+
+def test_soft_targets_are_shares_of_the_votes_of_known_labels() -> None:
+    faces = face_set(
+        [6, 0, 0, 3, 0, 0, 0, 1, 0, 0],  # the single vote is an outlier
+        [0, 5, 0, 0, 5, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 9, 0, 0],  # contempt is not learnt here
+        [0, 0, 0, 0, 0, 0, 0, 0, 9, 0],  # unknown
+    )
+    config = TrainingConfig(labels=("neutral", "happiness", "sadness"))
+    data = training_data(faces, config)
+    assert data.images.shape == (2, 1, 48, 48)
+    expected = torch.tensor([[2 / 3, 0, 1 / 3], [0, 1, 0]])
+    torch.testing.assert_close(data.targets, expected)
+
+
+def test_scoring_takes_strict_majorities() -> None:
+    faces = face_set([6, 0, 0, 4, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0])
+    assert scoring_data(faces, TrainingConfig()).targets.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]]
+
+
+def test_too_few_labelled_faces_are_refused() -> None:
+    with pytest.raises(DataError, match="0 of 1 faces"):
+        training_data(face_set([0] * 8 + [10, 0]), TrainingConfig())
+
+
+def test_images_are_scaled_to_the_input() -> None:
+    grey = np.full((2, 48, 48), 77, dtype=np.uint8)
+    assert (image_tensor(grey, 64) == 77).all()
+    assert image_tensor(np.zeros((2, 30, 30, 3), np.uint8), 48).shape == (2, 3, 48, 48)
+
+
+def test_probability_mode_draws_one_class_by_its_share() -> None:
+    config = TrainingConfig(label_mode="probability")
+    targets = torch.tensor([[0.75, 0.25, 0, 0, 0, 0, 0, 0]]).repeat(4000, 1)
+    drawn = step_targets(targets, config, torch.Generator().manual_seed(0))
+    assert (drawn[:, :2].sum(dim=1) == 1).all()
+    assert drawn[:, 0].mean() == pytest.approx(0.75, abs=0.02)
+
+
+def test_multi_target_counts_the_most_probable_target() -> None:
+    config = TrainingConfig(label_mode="multi_target")
+    logits = torch.log(torch.tensor([[0.6, 0.3, 0.1]]))
+    targets = torch.tensor([[0.0, 0.5, 0.5]])
+    loss = target_loss(logits, targets, config)
+    assert loss.item() == pytest.approx(-math.log(0.5 * 0.3), abs=1e-6)
+
+
+def test_label_smoothing_spreads_a_share_over_all_classes() -> None:
+    smooth = TrainingConfig(label_smoothing=0.2)
+    targets = torch.tensor([[1.0, 0, 0, 0]])
+    result = step_targets(targets, smooth, torch.Generator())
+    torch.testing.assert_close(result, torch.tensor([[0.85, 0.05, 0.05, 0.05]]))
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
+    config = TrainingConfig(network="residual_xs", learning_rate=0.1, warmup=0.1)
+    run = TrainingRun.begin(config, "", CPU)
+    rates = []
+    for run.step in range(100):
+        rates.append(run.set_learning_rate(100))
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[9] == pytest.approx(0.1)
+    assert rates[54] == pytest.approx(0.05)
+    assert rates[99] == pytest.approx(0, abs=1e-9)
+    assert run.optimizer.param_groups[1]["lr"] == rates[-1]
+
+
+def test_the_averaged_weights_follow_the_network() -> None:
+    config = TrainingConfig(network="residual_xs", average_decay=0.9)
+    run = TrainingRun.begin(config, "", CPU)
+    run.step = 1000
+    with torch.no_grad():
+        for parameter in run.network.parameters():
+            parameter.add_(1)
+    run.update_average()
+    ours = run.average.state_dict()
+    for name, value in run.network.named_parameters():
+        torch.testing.assert_close(ours[name], value - 0.9)
+
+
+def test_weight_decay_spares_offsets_and_normalisation() -> None:
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs"), "", CPU)
+    decayed, spared = run.optimizer.param_groups
+    assert all(p.ndim > 1 for p in decayed["params"])
+    assert all(p.ndim <= 1 for p in spared["params"])
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0.0)

@@ -1,0 +1,240 @@
+"""Training in real processes: finished, interrupted, killed, and continued."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mien import EmotionRecognition
+from mien.model_file import open_model
+from tests.made import made_face, write_ferplus
+
+SETTINGS = """
+network = "residual_xs"
+epochs = 6
+batch_size = 32
+learning_rate = 0.05
+precision = "float32"
+device = "cpu"
+threads = 1
+"""
+STEPS = 60
+
+# Saves the checkpoint as ever, until the second one: that is half written when the process dies.
+DIES_WHILE_SAVING = """
+import os, signal, sys, torch
+from mien.__main__ import main
+
+save, saved = torch.save, []
+
+def save_or_die(state, path):
+    saved.append(path)
+    save(state, path)
+    if len(saved) == 2:
+        os.truncate(path, 5000)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.save = save_or_die
+main()
+"""
+
+
+def command(data: Path, folder: Path, *more: str) -> list[str]:
+    (folder / "settings.toml").write_text(SETTINGS)
+    return [
+        *("train", "--data-dir", str(data), "--model-path", str(folder / "model.onnx")),
+        *("--config", str(folder / "settings.toml"), *more),
+    ]
+
+
+def mien(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    line = [sys.executable, "-m", "mien", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "mien", *arguments], stderr=subprocess.PIPE, text=True
+    )
+
+
+def interrupt_training(arguments: list[str], number: int) -> tuple[int, str]:
+    """Send a signal at the first line of progress; returns the exit code and what was said."""
+    with start(*arguments) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert first.startswith("Training: 1 of 60")
+        process.send_signal(number)
+        rest = process.stderr.read()
+    return process.returncode, rest
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    state = torch.load(folder / "model.ckpt", weights_only=True)
+    assert isinstance(state, dict)
+    return state
+
+
+def same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(
+        torch.equal(one[part][name], other[part][name])
+        for part in ("network", "average")
+        for name in one[part]
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(ferplus_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    done = mien(*command(ferplus_dir, folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_loss_falls_and_every_epoch_stands_in_the_table(uninterrupted: Path) -> None:
+    with (uninterrupted / "model.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
+    assert float(rows[-1]["valid_accuracy"]) > float(rows[0]["valid_accuracy"])
+    assert (uninterrupted / "model.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_model_file_says_where_it_comes_from(uninterrupted: Path) -> None:
+    provenance = open_model(uninterrupted / "model.onnx").metadata.provenance
+    assert provenance["steps"] == STEPS
+    assert provenance["settings"]["network"] == "residual_xs"
+    assert provenance["data"]["train"]["faces"] == 320
+    assert provenance["data"]["train"]["votes"] == "votes of no published edition"
+    assert 0 <= provenance["scores"]["valid_accuracy"] <= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_goes_on_bit_for_bit(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    arguments = command(ferplus_dir, tmp_path)
+    code, said = interrupt_training(arguments, number)
+    assert code == 128 + number
+    assert "--resume goes on" in said
+    assert 1 <= checkpoint(tmp_path)["step"] < STEPS
+    assert open_model(tmp_path / "model.onnx").metadata.provenance["steps"] < STEPS
+
+    done = mien(*arguments, "--resume")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = checkpoint(tmp_path), checkpoint(uninterrupted)
+    assert ours["step"] == theirs["step"] == STEPS
+    assert same_weights(ours, theirs)
+    losses = [[row["train_loss"] for row in state["history"]] for state in (ours, theirs)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-12)
+
+
+def test_a_kill_while_saving_leaves_the_checkpoint_before(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    arguments = command(ferplus_dir, tmp_path)
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_WHILE_SAVING, *arguments], capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert checkpoint(tmp_path)["step"] == 10
+    assert not (tmp_path / "model.onnx").exists()
+
+    assert mien(*arguments, "--resume").returncode == 0
+    assert same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_the_first_step_nothing_is_written(tmp_path: Path, number: signal.Signals) -> None:
+    data, out = tmp_path / "data" / "FER2013Train", tmp_path / "out"
+    data.mkdir(parents=True)
+    out.mkdir()
+    (data / "label.csv").write_text('fer0.png,"(0, 0, 48, 48)",9,0,0,0,0,0,0,0,0,0\n')
+    os.mkfifo(data / "fer0.png")  # opening it to write waits until the training reads it
+    with start(*command(data.parent, out)) as process, (data / "fer0.png").open("wb"):
+        process.send_signal(number)
+        process.wait()
+    assert process.returncode == 130
+    assert [path.name for path in out.iterdir()] == ["settings.toml"]
+
+
+def test_seven_classes_make_a_model_that_deploys(ferplus_dir: Path, tmp_path: Path) -> None:
+    labels = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
+    more = [text for label in labels for text in ("--labels", label)]
+    done = mien(*command(ferplus_dir, tmp_path, *more, "--epochs", "2"))
+    assert done.returncode == 0, done.stderr
+    model = str(tmp_path / "model.onnx")
+    face = made_face(1, np.random.default_rng(0))
+    assert list(EmotionRecognition(model=model).run_on_face(face)["emotions"]) == labels
+    validated = mien("validate", "--data-dir", str(ferplus_dir), "--model", model)
+    assert validated.returncode == 0, validated.stderr
+    assert "Left out" in validated.stdout
+
+
+def test_an_earlier_training_is_not_overwritten(ferplus_dir: Path, uninterrupted: Path) -> None:
+    done = mien(*command(ferplus_dir, uninterrupted))
+    assert done.returncode == 1
+    assert "stands from an earlier training" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--epochs", "9"], "epochs is 9, but"),
+        (["--data-dir", "nowhere"], "nowhere"),
+    ],
+)
+def test_resuming_keeps_settings_and_data(
+    ferplus_dir: Path, uninterrupted: Path, more: list[str], message: str
+) -> None:
+    done = mien(*command(ferplus_dir, uninterrupted, "--resume", *more))
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_resuming_with_other_data_is_refused(
+    uninterrupted: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    write_ferplus(other, {"FER2013Train": 64, "FER2013Valid": 64}, seed=5)
+    done = mien(*command(other, uninterrupted, "--resume"))
+    assert done.returncode == 1
+    assert "began with other training data" in done.stderr
+
+
+def test_resuming_without_a_whole_checkpoint_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:
+    done = mien(*command(ferplus_dir, tmp_path, "--resume"))
+    assert done.returncode == 1
+    assert "no such checkpoint" in done.stderr
+    (tmp_path / "model.ckpt").write_bytes(b"PK\x03\x04 no more")
+    done = mien(*command(ferplus_dir, tmp_path, "--resume"))
+    assert done.returncode == 1
+    assert "not a readable checkpoint" in done.stderr
+
+
+def test_a_model_file_is_made_again_from_the_checkpoint(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.onnx"
+    done = mien(
+        *("export", str(uninterrupted / "model.ckpt"), "--data-dir", str(ferplus_dir)),
+        *("--model-path", str(again)),
+    )
+    assert done.returncode == 0, done.stderr
+    ours, theirs = open_model(again).metadata, open_model(uninterrupted / "model.onnx").metadata
+    assert ours.calibration == theirs.calibration
+    assert ours.provenance["scores"] == theirs.provenance["scores"]
+
+
+def test_a_model_path_with_another_ending_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:
+    done = mien("train", "--data-dir", str(ferplus_dir), "--model-path", str(tmp_path / "model"))
+    assert done.returncode == 1
+    assert "expected a name in .onnx" in done.stderr
