@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from mien.errors import ImageError
+from mien.files import replacing
 
 #: Files with more pixels are refused before they are decoded (100 million: 300 MB as RGB).
 MOST_PIXELS = 100_000_000
@@ -18,7 +19,7 @@ COLORS = ("BGR", "RGB")
 
 
 def to_rgb(frame: Any, color: str = "BGR") -> NDArray[np.uint8]:
-    """Check a frame and return it as RGB (H, W, 3), never sharing memory that may be written to.
+    """Check a frame and return it as RGB (H, W, 3); it may be the frame itself.
 
     Args:
         frame: uint8 (H, W, 3), (H, W) grey, (H, W, 1) grey or (H, W, 4) with alpha.
@@ -92,8 +93,16 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def write_image(path: Path, image_rgb: NDArray[np.uint8]) -> None:
-    """Write RGB (H, W, 3) in the format of the path's ending."""
-    Image.fromarray(image_rgb).save(path)
+    """Write RGB (H, W, 3) in the format of the path's ending.
+
+    Raises:
+        ImageError: there is no such format.
+    """
+    formats = Image.registered_extensions()
+    if path.suffix.lower() not in formats:
+        raise ImageError(f"{path}: no picture format has this ending, expected .png or .jpg, say")
+    with replacing(path) as part:
+        Image.fromarray(image_rgb).save(part, formats[path.suffix.lower()])
 
 
 def _check_size(path: Path, image: Image.Image) -> None:

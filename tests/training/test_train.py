@@ -234,6 +234,13 @@ def test_a_model_file_is_made_again_from_the_checkpoint(
     assert ours.provenance["scores"] == theirs.provenance["scores"]
 
 
+def test_a_loss_that_runs_away_is_an_error(ferplus_dir: Path, tmp_path: Path) -> None:
+    done = mien(*command(ferplus_dir, tmp_path, "--network", "vgg13", "--learning-rate", "1e9"))
+    assert done.returncode == 1
+    assert "try a lower learning_rate" in done.stderr
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_a_model_path_with_another_ending_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:
     done = mien("train", "--data-dir", str(ferplus_dir), "--model-path", str(tmp_path / "model"))
     assert done.returncode == 1

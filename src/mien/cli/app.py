@@ -11,13 +11,15 @@ from mien.errors import MienError
 
 
 class Commands(TyperGroup):
-    """Errors of mien become one line on standard error and exit code 1."""
+    """Errors of mien and of the file system become one line and exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except MienError as error:
+        except (MienError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
             console.error(str(error))
             raise typer.Exit(1) from error
 

@@ -4,6 +4,7 @@ Every random number follows from the seed and the step, so that a run that was i
 goes on as if it had not been.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mien.errors import MienError
 from mien.training.augment import augment, to_grey
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
@@ -48,6 +50,9 @@ def fit(
         on_step: called after every step.
         on_epoch: called after every epoch, when `run.history` has its row.
         stopped: asked after every step.
+
+    Raises:
+        MienError: the loss is no number any more.
     """
     config = run.config
     batch_size = min(config.batch_size, len(data.images))
@@ -62,6 +67,11 @@ def fit(
         rate = run.set_learning_rate(total_steps)
         rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
         loss = train_step(run, data, rows.to(data.images.device))
+        if not math.isfinite(loss):
+            raise MienError(
+                f"the loss is {loss} at step {run.step + 1}: try a lower learning_rate than "
+                f"{config.learning_rate} (the last checkpoint is whole)"
+            )
         run.step += 1
         run.epoch_loss += loss
         run.epoch_seconds += time.perf_counter() - began
