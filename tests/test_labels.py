@@ -5,9 +5,9 @@ from mien.labels import EMOTIONS, VOTE_COLUMNS, emotion_columns
 
 
 def test_emotions_stand_in_the_order_of_ferplus() -> None:
-    order = "neutral happiness surprise sadness anger disgust fear contempt"
-    assert EMOTIONS == tuple(order.split())
-    assert VOTE_COLUMNS == (*EMOTIONS, "unknown", "NF")
+    emotions = "neutral happiness surprise sadness anger disgust fear contempt"
+    assert " ".join(EMOTIONS) == emotions
+    assert " ".join(VOTE_COLUMNS) == f"{emotions} unknown NF"
 
 
 def test_columns_are_found_by_name_in_any_order() -> None:

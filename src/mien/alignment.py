@@ -4,6 +4,7 @@ It is the way a face sits in a FER-2013 image. Means over 1,200 training images,
 RetinaFace on their fourfold enlargement (99.2 % detected).
 """
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -59,7 +60,7 @@ def cut(frame_grey: Image, transform: Matrix, side: int) -> Image:
     it does not alias. Where the frame ends, its border is repeated.
     """
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))  # frame pixels a cut pixel
-    samples = max(1, min(round(scale), max(frame_grey.shape) // side + 1))
+    samples = max(1, min(math.ceil(scale - 0.05), max(frame_grey.shape) // side + 1))
     fine = transform / [samples, samples, 1]
     # Transforms count from the corner of the first pixel, OpenCV counts from its centre.
     fine[:, 2] += (fine[:, 0] + fine[:, 1] - 1) / 2

@@ -25,7 +25,8 @@ def probabilities(logits: NDArray[np.floating], temperature: float) -> Floats:
 def uncertainty(probability: Floats) -> Floats:
     """Entropy of each row (N, C) over its largest possible value: 0 is sure, 1 knows nothing."""
     logs = np.log(np.maximum(probability, 1e-300))
-    return np.asarray(-(probability * logs).sum(axis=1) / np.log(probability.shape[1]))
+    entropy = -(probability * logs).sum(axis=1)
+    return np.asarray(np.clip(entropy / np.log(probability.shape[1]), 0, 1) + 0.0)
 
 
 def candidates(probability: Floats, threshold: float) -> Mask:

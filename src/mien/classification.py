@@ -1,10 +1,12 @@
 """The network: grey faces in the canonical frame to logits and embeddings."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 #: Larger calls are cut into batches of this size, to bound the memory that the network takes.
 LARGEST_BATCH = 64
@@ -17,7 +19,7 @@ class Classification(NamedTuple):
     embedding: NDArray[np.float32]
 
 
-def classify(session: onnxruntime.InferenceSession, faces: NDArray[np.uint8]) -> Classification:
+def classify(session: "onnxruntime.InferenceSession", faces: NDArray[np.uint8]) -> Classification:
     """Run the network on faces uint8 (N, S, S)."""
     batches = [
         faces[start : start + LARGEST_BATCH]

@@ -31,6 +31,8 @@ OVERLAP_THRESHOLD = 0.4
 WORKING_SIDE = 640
 #: A face of this many pixels in that picture is found reliably.
 RELIABLE_FACE_SIZE = 20
+#: A larger face, in pixels of that picture, may be found in pieces or not at all.
+LARGEST_RELIABLE_FACE_SIZE = 400
 #: No frame is enlarged more than this: it would gain nothing.
 LARGEST_ENLARGEMENT = 4.0
 
@@ -48,8 +50,9 @@ class RetinaFace:
 
     Args:
         min_face_size: the smallest face to find, in pixels of the frame. The picture that the
-            network sees is scaled for it, and the time grows with its area. None scales every
-            frame to a longer side of 640 pixels, at a constant cost.
+            network sees is scaled for it, and the time grows with its area; large faces are then
+            looked for in an overview beside. None looks at every frame with 640 pixels along its
+            longer side, at a constant cost.
         score_threshold: faces with a lower score are left out.
         device: see `mien.sessions.create_session`.
         threads: see `mien.sessions.create_session`.
@@ -65,39 +68,65 @@ class RetinaFace:
         device: str = "cpu",
         threads: int = 0,
     ) -> None:
-        if min_face_size is not None and not min_face_size > 0:
+        if min_face_size is not None and not (
+            isinstance(min_face_size, int | float) and 0 < min_face_size < float("inf")
+        ):
             raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
         self._min_face_size = min_face_size
         self._score_threshold = score_threshold
         self._session = create_session(_weights(), device, threads)
 
     def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
-        """Find the faces of a frame (H, W, 3), best score first."""
+        """Find the faces of a frame (H, W, 3)."""
+        overview = min(WORKING_SIDE / max(frame_rgb.shape[:2]), LARGEST_ENLARGEMENT)
+        if self._min_face_size is None:
+            return self._detect_at(overview, frame_rgb)
+        scale = min(RELIABLE_FACE_SIZE / self._min_face_size, LARGEST_ENLARGEMENT)
+        faces = self._detect_at(scale, frame_rgb)
+        if scale <= overview:
+            return faces
+        # Faces that have outgrown the anchors come in pieces: they are taken from an overview.
+        limit = LARGEST_RELIABLE_FACE_SIZE / scale
+        large = [face for face in self._detect_at(overview, frame_rgb) if _side(face) > limit]
+        return large + [
+            face
+            for face in faces
+            if _side(face) <= limit and not any(_holds_centre(one, face) for one in large)
+        ]
+
+    def _detect_at(self, scale: float, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        """The faces that the network sees in a frame (H, W, 3) scaled by a factor."""
         height, width = frame_rgb.shape[:2]
-        picture = self._scaled(frame_rgb)
+        picture = _scaled(frame_rgb, scale)
         blob = cv2.dnn.blobFromImage(picture, mean=MEAN_BGR, swapRB=True)  # (1, 3, h, w)
         offsets, scores, points = self._session.run(
             ["loc", "conf", "landmarks"], {"input": np.asarray(blob)}
         )
         likely = np.flatnonzero(scores[0, :, 1] >= self._score_threshold)
         anchors = _anchors(*picture.shape[:2])[likely]
-        scale = np.array([width / picture.shape[1], height / picture.shape[0]])
-        boxes = _decode_boxes(offsets[0, likely], anchors) * np.tile(scale, 2)
-        landmarks = _decode_landmarks(points[0, likely], anchors) * scale
+        back = np.array([width / picture.shape[1], height / picture.shape[0]])
+        boxes = _decode_boxes(offsets[0, likely], anchors) * np.tile(back, 2)
+        landmarks = _decode_landmarks(points[0, likely], anchors) * back
         return _without_overlaps(boxes, scores[0, likely, 1], landmarks)
 
-    def _scaled(self, frame_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        height, width = frame_rgb.shape[:2]
-        if self._min_face_size is None:
-            scale = WORKING_SIDE / max(height, width)
-        else:
-            scale = RELIABLE_FACE_SIZE / self._min_face_size
-        scale = min(scale, LARGEST_ENLARGEMENT)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        if size == (width, height):
-            return frame_rgb
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(frame_rgb, size, interpolation=method), dtype=np.uint8)
+
+def _scaled(frame_rgb: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    height, width = frame_rgb.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size == (width, height):
+        return frame_rgb
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(frame_rgb, size, interpolation=method), dtype=np.uint8)
+
+
+def _side(face: DetectedFace) -> float:
+    return max(face.box[2:])
+
+
+def _holds_centre(face: DetectedFace, other: DetectedFace) -> bool:
+    x, y, width, height = face.box
+    centre_x, centre_y = other.box[0] + other.box[2] / 2, other.box[1] + other.box[3] / 2
+    return x <= centre_x <= x + width and y <= centre_y <= y + height
 
 
 def _decode_boxes(

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from mien.errors import ImageError
 from mien.files import replacing
@@ -16,6 +16,18 @@ from mien.files import replacing
 MOST_PIXELS = 100_000_000
 
 COLORS = ("BGR", "RGB")
+
+#: What makes a picture upright, by its EXIF orientation. Pillow's own way writes the EXIF anew,
+#: which fails where it is damaged.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def to_rgb(frame: Any, color: str = "BGR") -> NDArray[np.uint8]:
@@ -115,7 +127,9 @@ def _check_size(path: Path, image: Image.Image) -> None:
 
 def _decode(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
-    image = ImageOps.exif_transpose(image)
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation])
     if image.mode.startswith("I"):  # 16 bit a pixel, whatever the byte order
         values = np.asarray(image).astype(np.int64)
         image = Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))

@@ -9,15 +9,17 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 
 from mien.errors import ModelError
 from mien.models import PACKAGED, read_packaged
 from mien.results import LANDMARK_NAMES
 from mien.sessions import create_session
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 FORMAT_VERSION = 1
 METADATA_KEY = "mien"
@@ -84,6 +86,8 @@ class ModelMetadata:
                 raise ModelError(
                     f"format version {values['format_version']!r}, expected {FORMAT_VERSION}"
                 )
+            if not isinstance(values["labels"], list):
+                raise ModelError(f"the labels are {values['labels']!r}, expected a list of names")
             metadata = cls(
                 labels=tuple(map(str, values["labels"])),
                 input_size=int(values["input_size"]),
@@ -93,7 +97,7 @@ class ModelMetadata:
             )
         except KeyError as error:
             raise ModelError(f"the metadata lack {error}") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             if isinstance(error, ModelError):
                 raise
             raise ModelError(f"the metadata are damaged ({error})") from error
@@ -107,6 +111,8 @@ class ModelMetadata:
             )
         if len(self.landmarks) != len(LANDMARK_NAMES):
             raise ModelError(f"{len(self.landmarks)} landmarks, expected {len(LANDMARK_NAMES)}")
+        if not np.isfinite(self.landmarks).all() or not np.ptp(self.landmarks, axis=0).any():
+            raise ModelError(f"the landmarks are {self.landmarks}, expected five places")
         self._check_calibration()
 
     def _check_calibration(self) -> None:
@@ -134,7 +140,7 @@ class ModelFile:
     """An open model file: where it is from, its session and its metadata."""
 
     source: str
-    session: onnxruntime.InferenceSession
+    session: "onnxruntime.InferenceSession"
     metadata: ModelMetadata
 
 
@@ -195,12 +201,13 @@ def _calibration(values: dict[str, Any]) -> CalibrationParameters:
     return CalibrationParameters(**numbers, **vectors)  # type: ignore[arg-type]
 
 
-def _check_network(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> None:
+def _check_network(session: "onnxruntime.InferenceSession", metadata: ModelMetadata) -> None:
     inputs = {node.name: (node.type, node.shape) for node in session.get_inputs()}
     outputs = {node.name: (node.type, node.shape) for node in session.get_outputs()}
     side = metadata.input_size
     kind, shape = inputs.get("faces", ("", []))
-    if len(inputs) != 1 or kind != "tensor(uint8)" or shape[1:] != [side, side]:
+    takes_any_batch = len(shape) == 3 and not isinstance(shape[0], int)
+    if (len(inputs), kind, shape[1:]) != (1, "tensor(uint8)", [side, side]) or not takes_any_batch:
         raise ModelError(f"the input is {inputs}, expected 'faces' uint8 [N, {side}, {side}]")
     for name, width in (
         ("logits", len(metadata.labels)),

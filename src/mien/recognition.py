@@ -16,6 +16,9 @@ from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.results import DetectedFace, FaceResult, found_face
 
+#: No coordinate in a picture is larger, in pixels.
+FARTHEST = 1e9
+
 
 class EmotionRecognition:
     """Finds faces and says which emotion each of them shows, and how sure that is.
@@ -51,7 +54,9 @@ class EmotionRecognition:
         if not isinstance(threads, int) or threads < 0:
             raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
         self._model = open_model(model, device, threads)
-        self._detector = detector or RetinaFace(min_face_size, device=device, threads=threads)
+        if detector is None:
+            detector = RetinaFace(min_face_size, device=device, threads=threads)
+        self._detector = detector
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -85,7 +90,7 @@ class EmotionRecognition:
         Raises:
             ImageError: a frame can't be taken.
         """
-        return self._recognise([to_rgb(frame, color) for frame in frames])
+        return self._recognise([to_rgb(frame, color) for frame in _several(frames)])
 
     def run_on_face(self, face: Any, color: str = "BGR") -> FaceResult:
         """Recognise the emotion of a face that is already cut out.
@@ -104,7 +109,8 @@ class EmotionRecognition:
             ImageError: a cut is no image.
         """
         side = self._model.metadata.input_size
-        return self._answers([alignment.whole(to_grey(to_rgb(f, color)), side) for f in faces])
+        greys = [to_grey(to_rgb(face, color)) for face in _several(faces)]
+        return self._answers([alignment.whole(grey, side) for grey in greys])
 
     def show(self, frame: Any, return_type: str = "BGR", color: str = "BGR") -> NDArray[np.uint8]:
         """A new picture of a frame with its faces and their emotions drawn in.
@@ -186,12 +192,29 @@ class EmotionRecognition:
         ]
 
 
+def _several(pictures: Iterable[Any]) -> Iterable[Any]:
+    if isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4):
+        raise ImageError(f"one picture of shape {pictures.shape} came, expected a list of pictures")
+    return pictures
+
+
 def _by_size(faces: Sequence[DetectedFace]) -> list[DetectedFace]:
-    return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
+    checked = [_checked_face(face) for face in faces]
+    return sorted(checked, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
 
 def _as_faces(boxes: Sequence[Sequence[float]]) -> list[DetectedFace]:
     return [DetectedFace(_checked_box(box)) for box in boxes]
+
+
+def _checked_face(face: DetectedFace) -> DetectedFace:
+    """What a detector gave, as plain numbers: a caller's own may give anything."""
+    if face.landmarks is None:
+        return DetectedFace(_checked_box(face.box), face.score)
+    landmarks = np.asarray(face.landmarks, dtype=np.float64)
+    if landmarks.shape != (5, 2) or not (np.abs(landmarks) < FARTHEST).all():
+        raise ImageError(f"the landmarks are {face.landmarks!r}, expected five points (x, y)")
+    return DetectedFace(_checked_box(face.box), face.score, landmarks)
 
 
 def _checked_box(box: Any) -> tuple[float, float, float, float]:
@@ -199,7 +222,7 @@ def _checked_box(box: Any) -> tuple[float, float, float, float]:
         values = np.asarray(box, dtype=np.float64)
     except (TypeError, ValueError):
         values = np.empty(0)
-    if values.shape != (4,) or not np.isfinite(values).all() or values[2:].min() <= 0:
+    if values.shape != (4,) or not (np.abs(values) < FARTHEST).all() or values[2:].min() <= 0:
         raise ImageError(f"the box is {box!r}, expected x, y, width and height in pixels")
     x, y, width, height = values.tolist()
     return x, y, width, height

@@ -1,5 +1,11 @@
 """ONNX Runtime sessions that share a machine well."""
 
+import os
+
+# From 1.29 on, ONNX Runtime reports to its maker unless this is set before it is loaded. For the
+# same reason no other module loads it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 
 from mien.errors import ConfigError

@@ -20,7 +20,7 @@ from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10.0
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(text: str) -> None:
@@ -89,4 +89,4 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         shown.add_column(name, overflow="fold")
     for row in rows:
         shown.add_row(*map(escape, row))
-    Console(highlight=False).print(shown)
+    Console(highlight=False, emoji=False).print(shown)

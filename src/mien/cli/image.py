@@ -2,7 +2,8 @@
 
 import glob
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,8 +51,8 @@ def image(
     found, problems = _find_pictures(paths)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    names = _output_names(found)
-    rows: list[tuple[str, Sequence[FaceResult]]] = []
+    names = _output_names(found, out)
+    rows: list[tuple[Path, Sequence[FaceResult]]] = []
     with console.progress_bar("Pictures") as bar:
         for done, path in enumerate(found, start=1):
             try:
@@ -61,7 +62,7 @@ def image(
                 if as_json:
                     console.say(json.dumps({"image": str(path), "error": str(error)}))
             else:
-                rows.append((path.name, faces))
+                rows.append((path, faces))
                 if as_json:
                     console.say(json.dumps({"image": str(path), "faces": faces}))
             bar.update(done, len(found))
@@ -84,7 +85,7 @@ def demo(
     recognition = EmotionRecognition()
     with as_file(files("mien") / "assets" / "astronaut.jpg") as path:
         faces = _recognise(recognition, path, out)
-    console.table(_TABLE_HEAD, _table_rows([("astronaut.jpg", faces)]))
+    console.table(_TABLE_HEAD, _table_rows([(Path("astronaut.jpg"), faces)]))
     console.say(f"Annotated picture: {out}")
     console.say("Picture: Eileen Collins, NASA, public domain")
 
@@ -109,7 +110,9 @@ def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            pictures = sorted(
+                p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir()
+            )
             if not pictures:
                 problems.append(f"{text}: a folder without pictures")
         elif path.exists() or not glob.has_magic(text):
@@ -123,10 +126,11 @@ def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     return list(found), problems
 
 
-def _output_names(pictures: Sequence[Path]) -> dict[Path, str]:
-    """A name for every annotated picture; pictures of one name in several folders are numbered."""
+def _output_names(pictures: Sequence[Path], out: Path | None) -> dict[Path, str]:
+    """A name for every annotated picture: no two are the same, and none is a picture's own."""
     names: dict[Path, str] = {}
-    taken: set[str] = set()
+    inputs = {path.resolve() for path in pictures}
+    taken = {path.name for path in inputs if out is not None and path.parent == out.resolve()}
     for path in pictures:
         name, number = f"{path.stem}-emotions.png", 1
         while name in taken:
@@ -140,8 +144,12 @@ def _output_names(pictures: Sequence[Path]) -> dict[Path, str]:
 _TABLE_HEAD = ("picture", "face", "emotion", "confidence", "may also be", "")
 
 
-def _table_rows(results: Iterable[tuple[str, Sequence["FaceResult"]]]) -> Iterator[tuple[str, ...]]:
-    for name, faces in results:
+def _table_rows(
+    results: Sequence[tuple[Path, Sequence["FaceResult"]]],
+) -> Iterator[tuple[str, ...]]:
+    counts = Counter(path.name for path, _ in results)
+    for path, faces in results:
+        name = path.name if counts[path.name] == 1 else str(path)
         if not faces:
             yield (name, "", "no face", "", "", "")
         for number, face in enumerate(faces, start=1):

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -39,8 +40,11 @@ def read_pixel_rows(path: Path) -> Iterator[PixelRow]:
             numbers from 0 to 255.
     """
     try:
-        with _open_table(path) as binary:
-            yield from _rows(path, io.TextIOWrapper(binary, encoding="utf-8-sig", newline=""))
+        with (
+            _open_table(path) as binary,
+            io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text,
+        ):
+            yield from _rows(path, text)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (
@@ -52,8 +56,10 @@ def read_pixel_rows(path: Path) -> Iterator[PixelRow]:
         tarfile.TarError,
         zipfile.BadZipFile,
         zlib.error,
+        RuntimeError,  # a zip file under a password, or of a kind unknown to zipfile
     ) as error:
-        raise DataError(f"{path}: damaged, or not what its name says ({error})") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: damaged, or not what its name says ({reason})") from error
 
 
 def _rows(path: Path, text: io.TextIOWrapper) -> Iterator[PixelRow]:
@@ -85,8 +91,8 @@ def _pixels(where: str, text: str) -> NDArray[np.uint8]:
     try:
         return np.frombuffer(bytes(map(int, values)), dtype=np.uint8).reshape(SIDE, SIDE)
     except ValueError:
-        wrong = next(v for v in values if not v.isdigit() or int(v) > 255)
-        raise DataError(f"{where}: pixel {wrong!r} is no whole number from 0 to 255") from None
+        wrong = next(v for v in values if not re.fullmatch("[0-9]{1,3}", v) or int(v) > 255)
+        raise DataError(f"{where}: pixel {wrong[:20]!r} is no whole number from 0 to 255") from None
 
 
 @contextmanager
@@ -99,6 +105,9 @@ def _open_table(path: Path) -> Iterator[IO[bytes]]:
             file = archive.extractfile(_table_member(path, members))
             assert file is not None  # a regular file always opens
             yield file
+            assert archive.fileobj is not None
+            while archive.fileobj.read(1 << 20):  # to the end, where gzip's checksum stands
+                pass
         elif name.endswith(".zip"):
             bundle = stack.enter_context(zipfile.ZipFile(path))
             yield stack.enter_context(bundle.open(_table_member(path, bundle.namelist())))

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mien.datasets.fer2013 import PixelRow, read_pixel_rows
 from mien.datasets.vote_table import (
@@ -27,7 +26,8 @@ from mien.datasets.vote_table import (
     votes_array,
     write_label_file,
 )
-from mien.errors import DataError
+from mien.errors import DataError, ImageError
+from mien.images import read_image
 
 
 class Split(NamedTuple):
@@ -70,8 +70,9 @@ class FaceSet:
 
     def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
         """Which faces (N,) stand pixel by pixel in `other` too."""
-        seen = {image.tobytes() for image in other.images}
-        return np.array([image.tobytes() in seen for image in self.images], dtype=bool)
+        seen = {without_needless_colour(image).tobytes() for image in other.images}
+        ours = [without_needless_colour(image).tobytes() for image in self.images]
+        return np.array([pixels in seen for pixels in ours], dtype=bool)
 
 
 def prepare(
@@ -83,7 +84,8 @@ def prepare(
 ) -> dict[str, int]:
     """Make the data set's folders in `out`, and return the number of images in each split.
 
-    Label files are written last, so that an interrupted run leaves nothing that a reader takes.
+    Label files are written last, so that an interrupted run leaves nothing that passes for
+    finished; label files that stand already stay whole until new ones take their place.
 
     Args:
         fer2013: FER-2013's table, as `read_pixel_rows` takes it.
@@ -158,15 +160,25 @@ def _replaces_labels(
     path = out / SPLITS[name].folder / LABEL_FILE
     if not path.exists():
         return True
-    there = {row.name: row.votes for row in first_of_each_name(read_label_file(path))}
-    ours = {row.name: row.votes for row in rows}
-    differing = sum(there.get(key) != ours.get(key) for key in there.keys() | ours.keys())
+    differing = _differing_votes(path, rows, damaged_counts=labels == "replace")
     if differing and labels is None:
         raise DataError(
             f"{path}: holds other votes for {differing} images; say whether to keep or "
             "replace them (--labels keep, --labels replace)"
         )
-    return bool(differing) and labels == "replace"
+    return differing > 0 and labels == "replace"
+
+
+def _differing_votes(path: Path, rows: Sequence[VoteRow], damaged_counts: bool) -> int:
+    """For how many images a label file holds other votes than `rows`."""
+    try:
+        there = first_of_each_name(read_label_file(path))
+    except DataError:
+        if not damaged_counts:
+            raise
+        there = []
+    theirs, ours = ({row.name: row.votes for row in side} for side in (there, rows))
+    return sum(theirs.get(name) != ours.get(name) for name in theirs.keys() | ours.keys())
 
 
 def _check_pair(
@@ -190,14 +202,22 @@ def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 
 def _read_image(folder: Path, row: VoteRow) -> NDArray[np.uint8]:
+    """Grey (H, W), or RGB (H, W, 3) where the file has colour."""
     path = folder / row.name
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except FileNotFoundError:
+    if not path.exists():
         raise DataError(
             f"{folder / LABEL_FILE}, line {row.line}: there is no image {row.name}; "
             "the data set is unfinished"
-        ) from None
-    except (OSError, SyntaxError) as error:
-        raise DataError(f"{path}: not a whole image ({error})") from error
+        )
+    try:
+        image = read_image(path)
+    except ImageError as error:
+        raise DataError(str(error)) from error
+    return without_needless_colour(image)
+
+
+def without_needless_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey (H, W) instead of RGB (H, W, 3) whose three channels are the same."""
+    if image.ndim == 3 and (image == image[..., :1]).all():
+        return image[..., 0]
+    return image

@@ -64,12 +64,15 @@ def read_label_file(path: Path) -> list[VoteRow]:
     """
     found: list[VoteRow] = []
     for line, cells in _csv_rows(path):
-        if len(cells) not in (11, 12) or not cells[0].strip():
+        if len(cells) not in (11, 12):
             raise DataError(
                 f"{path}, line {line}: {len(cells)} columns, expected an image name, "
                 f"a face box and {len(VOTE_COLUMNS)} votes"
             )
-        found.append(VoteRow(line, "", cells[0].strip(), _votes(path, line, cells[-10:])))
+        name = _name(path, line, cells[0])
+        if not name:
+            raise DataError(f"{path}, line {line}: the image name is empty")
+        found.append(VoteRow(line, "", name, _votes(path, line, cells[-10:])))
     return found
 
 
@@ -108,7 +111,16 @@ def votes_array(rows: Sequence[VoteRow]) -> NDArray[np.int64]:
 def _table_row(path: Path, line: int, cells: list[str]) -> VoteRow:
     if len(cells) != len(TABLE_HEADER):
         raise DataError(f"{path}, line {line}: {len(cells)} columns, expected {len(TABLE_HEADER)}")
-    return VoteRow(line, cells[0].strip(), cells[1].strip(), _votes(path, line, cells[2:]))
+    name = _name(path, line, cells[1])
+    return VoteRow(line, cells[0].strip(), name, _votes(path, line, cells[2:]))
+
+
+def _name(path: Path, line: int, cell: str) -> str:
+    """A file's name, never a path that would lead out of the data set's folder."""
+    name = cell.strip()
+    if name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise DataError(f"{path}, line {line}: {name!r} is no name of an image")
+    return name
 
 
 def _votes(path: Path, line: int, cells: Sequence[str]) -> tuple[int, ...]:

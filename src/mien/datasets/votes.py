@@ -85,8 +85,6 @@ def _leading_classes(counts: Integers) -> Integers:
         taken[emotions] = counts[emotions]
         left[emotions] = 0
         if len(emotions) < len(tied):
-            if not taken.any():
-                taken[tied[-1]] = counts[tied[-1]]
             break
     return taken
 

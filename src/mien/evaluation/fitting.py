@@ -89,7 +89,7 @@ def conformal_threshold(probability: Floats, labels: Integers, coverage: float =
     Source: Sadinle, Lei, Wasserman 2019, arXiv 1609.00451.
     """
     true = np.sort(probability[np.arange(len(labels)), labels])
-    below = int(np.floor((1 - coverage) * (len(labels) + 1)))
+    below = int(np.floor((1 - coverage) * (len(labels) + 1) + 1e-9))
     return float(true[below - 1]) if below > 0 else 0.0
 
 

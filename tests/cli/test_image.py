@@ -1,0 +1,231 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mien.cli.app import app
+from mien.images import read_image
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut_path: Path, picture: Path
+) -> Path:
+    """The working folder: a face in a.jpg and sub/a.jpg, none in grey.png."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    (tmp_path / "sub").mkdir()
+    shutil.copy(astronaut_path, tmp_path / "a.jpg")
+    shutil.copy(astronaut_path, tmp_path / "sub" / "a.jpg")
+    assert picture.parent == tmp_path
+    return tmp_path
+
+
+def in_process(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "mien", "image", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def run(*arguments: str) -> tuple[int, str, list[str]]:
+    """Exit code, standard output, and the errors on standard error."""
+    done = CliRunner().invoke(app, ["image", *arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    return done.exit_code, done.stdout, errors_of(done.stderr)
+
+
+def errors_of(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("mien: ")]
+
+
+def lines_of(stdout: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stdout.splitlines()]
+
+
+def damaged(path: Path, astronaut_path: Path) -> str:
+    path.write_bytes(astronaut_path.read_bytes()[:5000])
+    return path.name
+
+
+def test_all_goes_well_in_a_process(folder: Path) -> None:
+    done = in_process("a.jpg", "grey.png", "--out", "out")
+    assert done.returncode == 0
+    rows = [line.split() for line in done.stdout.splitlines() if ".jpg" in line or ".png" in line]
+    assert rows[0][:3] == ["a.jpg", "1", "happiness"]
+    assert rows[1] == ["grey.png", "no", "face"]
+    assert errors_of(done.stderr) == []
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in (folder / "out").iterdir()} == {
+        "a-emotions.png",
+        "grey-emotions.png",
+    }
+
+
+def test_what_is_broken_is_reported_and_the_rest_done_in_a_process(
+    folder: Path, astronaut_path: Path
+) -> None:
+    broken = damaged(folder / "broken.jpg", astronaut_path)
+    (folder / "empty").mkdir()
+    done = in_process(broken, "gone.png", "empty", "*.bmp", "a.jpg", "--json")
+    assert done.returncode == 1
+    first, second, third = lines_of(done.stdout)
+    assert first["image"] == broken
+    assert "not a whole picture" in first["error"]
+    assert second == {"image": "gone.png", "error": "gone.png: no such file"}
+    assert third["faces"][0]["emotion"] == "happiness"
+    assert errors_of(done.stderr) == [
+        "mien: empty: a folder without pictures",
+        "mien: *.bmp: fits no file",
+        f"mien: {first['error']}",
+        "mien: gone.png: no such file",
+    ]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ("--model", "grey.png"),
+        ("--model", "gone.onnx"),
+        ("--device", "tpu"),
+        ("--min-face-size", "0"),
+        ("--out", "grey.png"),
+    ],
+)
+def test_bad_options_are_one_line(bad: tuple[str, str], folder: Path) -> None:
+    kept = (folder / "grey.png").read_bytes()
+    code, stdout, (error,) = run("a.jpg", *bad)
+    assert code == 1
+    assert stdout == ""
+    assert bad[1] in error
+    assert (folder / "grey.png").read_bytes() == kept
+
+
+def test_a_bad_model_is_one_line_in_a_process(folder: Path) -> None:
+    done = in_process(str(folder / "a.jpg"), "--model", "grey.png")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("mien: grey.png: not a whole ONNX file")
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_holds_one_line_a_picture() -> None:
+    code, stdout, errors = run("a.jpg", "grey.png", "--json")
+    assert (code, errors) == (0, [])
+    with_face, without = lines_of(stdout)
+    assert list(with_face) == ["image", "faces"]
+    assert [face["emotion"] for face in with_face["faces"]] == ["happiness"]
+    assert {"box", "landmarks", "emotions", "uncertain"} <= set(with_face["faces"][0])
+    assert without == {"image": "grey.png", "faces": []}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "images"),
+    [
+        (["."], ["a.jpg", "grey.png"]),
+        (["sub", "grey.png"], ["sub/a.jpg", "grey.png"]),
+        (["*.jpg"], ["a.jpg"]),
+        (["*/*.jpg"], ["sub/a.jpg"]),
+        (["**/*.jpg"], ["a.jpg", "sub/a.jpg"]),
+        (["a.jpg", "a.jpg", ".", "*.png"], ["a.jpg", "grey.png"]),
+    ],
+)
+def test_files_folders_and_globs_are_found_once(arguments: list[str], images: list[str]) -> None:
+    code, stdout, errors = run(*arguments, "--json")
+    assert (code, errors) == (0, [])
+    assert [line["image"] for line in lines_of(stdout)] == [str(Path(image)) for image in images]
+
+
+@pytest.mark.parametrize("path", ["gone.png", "gone/", "*.bmp", "empty"])
+def test_a_path_without_pictures_is_an_error(path: str, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    (folder / "empty" / "notes.txt").write_text("no picture")
+    code, stdout, (error,) = run(path, "a.jpg")
+    assert code == 1
+    assert "happiness" in stdout
+    assert path.rstrip("/") in error
+
+
+def test_a_folder_named_like_a_picture_is_left_out_of_its_folder(folder: Path) -> None:
+    (folder / "album.png").mkdir()
+    code, stdout, errors = run(".", "--json")
+    assert (code, errors) == (0, [])
+    assert [line["image"] for line in lines_of(stdout)] == ["a.jpg", "grey.png"]
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_taken(folder: Path) -> None:
+    (folder / "grey.png").rename(folder / "[x].png")
+    code, stdout, _ = run("[x].png", "--json")
+    assert code == 0
+    assert lines_of(stdout) == [{"image": "[x].png", "faces": []}]
+
+
+@pytest.mark.parametrize("name", ["[red].png", ":dog:.png", "two words.png"])
+def test_names_are_printed_as_they_are(name: str, folder: Path) -> None:
+    (folder / "grey.png").rename(folder / name)
+    _, stdout, _ = run(name)
+    assert name in stdout
+    _, _, (error,) = run(f"no {name}")
+    assert f"no {name}" in error
+
+
+def test_an_annotated_picture_differs_from_its_input_at_the_face_alone(folder: Path) -> None:
+    run("a.jpg", "grey.png", "--out", "new/out")
+    before = read_image(folder / "a.jpg")
+    after = read_image(folder / "new/out/a-emotions.png")
+    assert after.shape == before.shape
+    assert (before != after).any()
+    assert np.array_equal(before[250:], after[250:])
+    blank = read_image(folder / "new/out/grey-emotions.png")
+    assert np.array_equal(blank, read_image(folder / "grey.png"))
+
+
+def test_pictures_of_one_name_are_both_written(folder: Path) -> None:
+    code, _, errors = run("a.jpg", "sub/a.jpg", "--out", "out")
+    assert (code, errors) == (0, [])
+    written = sorted((folder / "out").iterdir())
+    assert len(written) == 2
+    assert written[0].read_bytes() == written[1].read_bytes()
+
+
+@pytest.mark.parametrize("own", ["grey.png", "grey-emotions.png"])
+@pytest.mark.parametrize("order", ["as written", "reversed"])
+def test_an_input_is_never_overwritten(own: str, order: str, folder: Path) -> None:
+    if own != "grey.png":
+        shutil.copy(folder / "a.jpg", folder / own)
+    inputs = list(dict.fromkeys(["grey.png", own, "a.jpg"]))
+    before = {name: (folder / name).read_bytes() for name in inputs}
+    code, stdout, _ = run(*(inputs if order == "as written" else inputs[::-1]), "--out", ".")
+    assert code == 0
+    assert {name: (folder / name).read_bytes() for name in inputs} == before
+    assert stdout.count("happiness") == len(inputs) - 1
+    assert len(list(folder.glob("*"))) == 1 + 2 * len(inputs)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P"])
+def test_pictures_of_other_modes_are_taken(mode: str, folder: Path) -> None:
+    Image.fromarray(read_image(folder / "a.jpg")).convert(mode).save(folder / "other.png")
+    code, stdout, _ = run("other.png", "--json", "--out", "out")
+    assert code == 0
+    assert [face["emotion"] for face in lines_of(stdout)[0]["faces"]] == ["happiness"]
+    assert (folder / "out" / "other-emotions.png").is_file()
+
+
+@pytest.mark.usefixtures("folder")
+def test_min_face_size_reaches_the_detector() -> None:
+    _, stdout, _ = run("a.jpg", "--json", "--min-face-size", "1000")
+    assert lines_of(stdout) == [{"image": "a.jpg", "faces": []}]
+
+
+def test_without_a_path_the_usage_is_shown() -> None:
+    code, stdout, _ = run()
+    assert code == 2
+    assert stdout == ""

@@ -1,0 +1,160 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien.calibration import candidates, face_likeness, probabilities, uncertainty
+from mien.errors import DataError
+from mien.evaluation.fitting import (
+    calibration_half,
+    class_centres,
+    conformal_threshold,
+    fit_calibration,
+    fit_temperature,
+)
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def drawn_faces(count: int, seed: int = 0, classes: int = 8) -> tuple[Floats, Integers]:
+    """Logits, and labels that are drawn by exactly their probabilities."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 2, (count, classes))
+    noise = generator.gumbel(size=logits.shape)
+    return logits, (logits + noise).argmax(axis=1)
+
+
+def loss(logits: Floats, labels: Integers, temperature: float) -> float:
+    true = probabilities(logits, temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(true).mean())
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1, 3, 20])
+def test_a_known_temperature_is_recovered(temperature: float) -> None:
+    logits, labels = drawn_faces(20_000)
+    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.03)
+
+
+def test_no_temperature_on_a_fine_grid_is_better() -> None:
+    logits, labels = drawn_faces(300, seed=1)
+    grid = np.geomspace(0.2, 5, 1001)
+    losses = [loss(logits, labels, temperature) for temperature in grid]
+    found = fit_temperature(logits, labels)
+    assert loss(logits, labels, found) <= min(losses)
+    assert found == pytest.approx(grid[np.argmin(losses)], rel=grid[1] / grid[0] - 1)
+
+
+@pytest.mark.parametrize(("label", "low", "high"), [(0, 0, 1), (1, 100, 1000)])
+def test_the_temperature_stays_finite_where_all_or_none_is_right(
+    label: int, low: float, high: float
+) -> None:
+    assert low < fit_temperature(np.array([[5.0, 0.0]] * 4), np.full(4, label)) < high
+
+
+@pytest.mark.parametrize(
+    ("count", "coverage", "rank"),
+    [
+        (18, 0.95, None),  # of 19 faces none may miss
+        (19, 0.95, 1),  # of 20 faces one may
+        (38, 0.95, 1),
+        (39, 0.95, 2),
+        (3, 0.75, 1),
+        (7, 0.75, 2),
+        (9, 0.5, 5),
+    ],
+)
+def test_threshold_is_the_probability_that_few_enough_faces_stay_below(
+    count: int, coverage: float, rank: int | None
+) -> None:
+    true = np.random.default_rng(0).permutation(np.arange(1, count + 1) / (count + 1))
+    labels = np.arange(count) % 2
+    probability = np.where(labels[:, None] == [0, 1], true[:, None], 1 - true[:, None])
+    expected = 0 if rank is None else rank / (count + 1)
+    assert conformal_threshold(probability, labels, coverage) == pytest.approx(expected)
+
+
+def test_candidates_hold_the_true_class_as_often_as_promised() -> None:
+    held = []
+    for logits, labels in (drawn_faces(100, seed) for seed in range(400)):
+        probability = probabilities(logits, 1)
+        threshold = conformal_threshold(probability[:99], labels[:99])
+        held.append(candidates(probability[99:], threshold)[0, labels[99]])
+    # 5 of 100 are let fall below; one standard error of 400 faces is .011.
+    assert 0.92 < np.mean(held) < 0.98
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(5, [True, False, True, False, True]), (2, [True, False]), (0, [])]
+)
+def test_every_second_face_is_for_calibration(count: int, expected: list[bool]) -> None:
+    assert calibration_half(count).tolist() == expected
+
+
+def test_centres_of_rare_classes_are_drawn_to_the_mean() -> None:
+    # The mean of all is 1 and weighs as much as ten faces.
+    centres = class_centres(np.array([[0.0], [0.0], [3.0]]), np.array([0, 0, 1]), 3)
+    assert centres[:, 0].tolist() == pytest.approx([10 / 12, 13 / 11, 1])
+
+
+def embedded(labels: Integers) -> Floats:
+    """Embeddings (N, 4) about a place of their own for each class."""
+    places = np.random.default_rng(1).normal(0, 3, (9, 4))
+    return places[labels] + np.random.default_rng(2).normal(0, 1, (len(labels), 4))
+
+
+@pytest.mark.parametrize("labelled", [0, 19])
+def test_fewer_than_twenty_labelled_faces_are_refused(labelled: int) -> None:
+    logits, labels = drawn_faces(60)
+    labels[labelled:] = -1
+    with pytest.raises(DataError, match=f"^{labelled} validation faces .* at least 20"):
+        fit_calibration(logits, embedded(labels), labels)
+
+
+def test_twenty_labelled_faces_are_enough_also_with_classes_missing() -> None:
+    logits, labels = drawn_faces(20)
+    labels %= 3
+    values = dataclasses.astuple(fit_calibration(logits, embedded(labels), labels))
+    assert np.shape(values[2]) == (8, 4)
+    assert all(np.isfinite(value).all() for value in values)
+
+
+def test_the_fitted_limits_set_aside_the_shares_they_are_stated_for() -> None:
+    logits, labels = drawn_faces(2_000, seed=3)
+    embedding = embedded(labels)
+    found = fit_calibration(logits * 2, embedding, labels)
+    probability = probabilities(logits * 2, found.temperature)
+    assert found.temperature == pytest.approx(fit_temperature(logits * 2, labels))
+    assert found.candidate_threshold == conformal_threshold(probability, labels)
+    assert np.mean(uncertainty(probability) > found.most_uncertainty) == pytest.approx(0.05)
+    likeness = face_likeness(embedding, found)
+    assert np.mean(likeness < found.least_likeness) == pytest.approx(0.01)
+    assert np.median(likeness) == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-4)
+
+
+def test_faces_without_majority_count_for_likeness_only() -> None:
+    logits, labels = drawn_faces(400, seed=4)
+    embedding = embedded(labels)
+    without = fit_calibration(logits, embedding, labels)
+    stray = np.full((40, 4), 50.0)
+    found = fit_calibration(
+        np.vstack([logits, np.zeros((40, 8))]),
+        np.vstack([embedding, stray]),
+        np.append(labels, [-1] * 40),
+    )
+    kept = dataclasses.replace(
+        found,
+        likeness_midpoint=without.likeness_midpoint,
+        likeness_width=without.likeness_width,
+    )
+    assert kept == without
+    assert found.likeness_midpoint > 2 * without.likeness_midpoint
+
+
+def test_the_fitted_values_are_plain_numbers() -> None:
+    logits, labels = drawn_faces(40)
+    found = fit_calibration(logits.astype(np.float32), embedded(labels).astype(np.float32), labels)
+    for value in dataclasses.astuple(found):
+        assert type(value) in (float, tuple)
+    assert {type(number) for row in found.likeness_centres for number in row} == {float}

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from mien.evaluation.metrics import (
+    CalibrationBin,
+    Share,
+    calibration_bins,
+    class_scores,
+    divergence_to_votes,
+    expected_calibration_error,
+    score,
+    share,
+)
+
+# Four faces and three classes, of which the third does not occur; the second face is mistaken.
+PROBABILITY = np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.7, 0.1], [0.1, 0.9, 0.0]])
+LABELS = np.array([0, 0, 1, 1])
+SCORES = score(PROBABILITY, LABELS, ["a", "b", "c"])
+
+
+# Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method 3.
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_shares_have_wilsons_interval(hits: int, count: int, low: float, high: float) -> None:
+    found = share(np.arange(count) < hits)
+    assert found.value == hits / count
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+    assert found.count == count
+
+
+def test_the_interval_stays_within_0_and_1() -> None:
+    assert share(np.zeros(3, dtype=bool)).low == 0
+    assert share(np.ones(3, dtype=bool)).high == 1
+
+
+def test_a_share_of_nothing_says_nothing() -> None:
+    assert share(np.zeros(0, dtype=bool)) == Share(None, 0, 1, 0)
+
+
+def test_accuracy_and_confusion_count_faces() -> None:
+    assert SCORES.accuracy == share(np.array([True, False, True, True]))
+    assert SCORES.confusion == ((1, 1, 0), (0, 2, 0), (0, 0, 0))
+
+
+def test_classes_have_precision_recall_and_f1() -> None:
+    a, b, c = SCORES.classes
+    assert [one.label for one in SCORES.classes] == ["a", "b", "c"]
+    assert [one.count for one in SCORES.classes] == [2, 2, 0]
+    assert [one.precision for one in SCORES.classes] == pytest.approx([1, 2 / 3, 0])
+    assert [one.recall.value for one in SCORES.classes] == [0.5, 1, None]
+    assert [one.f1 for one in SCORES.classes] == pytest.approx([2 / 3, 4 / 5, 0])
+    assert (a.recall.count, b.recall.count, c.recall.count) == (2, 2, 0)
+
+
+def test_a_class_that_is_answered_but_does_not_occur_is_not_in_macro_f1() -> None:
+    assert SCORES.macro_f1 == pytest.approx((2 / 3 + 4 / 5) / 2)
+    always_c = class_scores(np.array([[0, 2], [0, 0]]), ["a", "c"])
+    assert [(one.precision, one.f1) for one in always_c] == [(0, 0), (0, 0)]
+
+
+def test_brier_score_is_the_mean_squared_distance() -> None:
+    # (.04 + .01 + .01), (.49 + .36 + .01), (.04 + .09 + .01), (.01 + .01 + 0)
+    assert SCORES.brier == pytest.approx((0.06 + 0.86 + 0.14 + 0.02) / 4)
+
+
+def test_negative_log_likelihood_is_of_the_labels_probability() -> None:
+    assert SCORES.negative_log_likelihood == pytest.approx(-np.log(0.8 * 0.3 * 0.7 * 0.9) / 4)
+
+
+def test_negative_log_likelihood_stays_finite() -> None:
+    sure_and_wrong = score(np.array([[1.0, 0.0]]), np.array([1]), ["a", "b"])
+    assert sure_and_wrong.negative_log_likelihood == pytest.approx(300 * np.log(10))
+
+
+def test_bins_gather_confidence_and_accuracy() -> None:
+    confidence = np.array([0.61, 0.65, 0.99, 1.0, 0.0])
+    bins = calibration_bins(confidence, np.array([True, False, True, True, False]))
+    assert len(bins) == 15
+    assert {place: one.count for place, one in enumerate(bins) if one.count} == {0: 1, 9: 2, 14: 2}
+    assert bins[1] == CalibrationBin(0, 0, 0)
+    assert (bins[9].confidence, bins[9].accuracy) == pytest.approx((0.63, 0.5))
+    assert (bins[14].confidence, bins[14].accuracy) == pytest.approx((0.995, 1))
+    assert expected_calibration_error(bins) == pytest.approx((2 * 0.13 + 2 * 0.005) / 5)
+
+
+def test_calibration_error_is_of_the_confidence() -> None:
+    # Every face is alone in its bin: .8 and .7 and .9 right, .6 wrong.
+    assert SCORES.calibration_error == pytest.approx((0.2 + 0.6 + 0.3 + 0.1) / 4)
+    assert SCORES.calibration_error == expected_calibration_error(SCORES.bins)
+
+
+def test_calibration_error_of_no_faces_is_zero() -> None:
+    assert expected_calibration_error(calibration_bins(np.zeros(0), np.zeros(0, dtype=bool))) == 0
+
+
+@pytest.mark.parametrize(
+    ("targets", "probability", "expected"),
+    [
+        ([[0.25, 0.75]], [[0.25, 0.75]], 0),
+        ([[1, 0]], [[0.25, 0.75]], np.log(4)),
+        ([[0.5, 0.5]], [[0.25, 0.75]], np.log(4 / 3) / 2),
+        ([[1, 0], [0.5, 0.5]], [[0.25, 0.75]] * 2, (np.log(4) + np.log(4 / 3) / 2) / 2),
+    ],
+)
+def test_divergence_is_from_the_votes_to_the_answer(
+    targets: list[list[float]], probability: list[list[float]], expected: float
+) -> None:
+    found = divergence_to_votes(np.array(targets), np.array(probability))
+    assert found == pytest.approx(expected, abs=1e-12)

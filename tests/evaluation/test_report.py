@@ -1,0 +1,199 @@
+import csv
+import json
+import re
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.errors import ConfigError, DataError
+from mien.evaluation.metrics import Share
+from mien.evaluation.report import class_rows, percent, report_page, summary_rows, write_report
+from mien.evaluation.validation import Validation, validate
+from mien.labels import VOTE_COLUMNS
+from mien.model_file import CalibrationParameters, ModelFile, ModelMetadata
+
+LABELS = ("happiness", "neutral")  # not in the order of FER+, and only two of its classes
+
+
+class Session:
+    """Answers by a face's brightness: its logit for happiness; 0 for neutral."""
+
+    def run(
+        self, _outputs: list[str], feeds: dict[str, NDArray[np.uint8]]
+    ) -> list[NDArray[np.float32]]:
+        happiness = feeds["faces"][:, 0, 0] - np.float32(100)
+        logits = np.stack([happiness, np.zeros_like(happiness)], axis=1)
+        return [logits, np.zeros((len(logits), 1), dtype=np.float32)]
+
+
+def made_model(labels: tuple[str, ...] = LABELS) -> ModelFile:
+    calibration = CalibrationParameters(
+        temperature=2.0,
+        candidate_threshold=0.1,
+        likeness_centres=((0.0,),) * len(labels),
+        likeness_spread=(1.0,),
+        likeness_midpoint=1.0,
+        likeness_width=1.0,
+        most_uncertainty=0.9,
+        least_likeness=0.5,
+    )
+    metadata = ModelMetadata(labels, 48, ((0.5, 0.5),) * 5, calibration, {})
+    session = cast(onnxruntime.InferenceSession, Session())
+    return ModelFile("models/<mine>.onnx", session, metadata)
+
+
+def write_split(folder: Path, faces: list[tuple[str, int, dict[str, int]]]) -> None:
+    """Write faces of one brightness each, and their votes."""
+    folder.mkdir()
+    with (folder / "label.csv").open("w", newline="") as file:
+        for name, brightness, votes in faces:
+            Image.new("L", (48, 48), brightness).save(folder / name)
+            counts = [votes.get(column, 0) for column in VOTE_COLUMNS]
+            csv.writer(file).writerow([name, "(0, 0, 48, 48)", *counts])
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_split(
+        folder / "FER2013Test",
+        [
+            ("a.png", 110, {"happiness": 8, "neutral": 2}),  # right
+            ("b.png", 90, {"neutral": 10}),  # right
+            ("c.png", 104, {"neutral": 7, "fear": 3}),  # wrong
+            ("d.png", 104, {"fear": 6, "neutral": 4}),  # a class that the model does not know
+            ("e.png", 104, {"happiness": 5, "neutral": 5}),  # no majority
+            ("f.png", 104, {"NF": 10}),
+        ],
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(data_dir: Path) -> Validation:
+    return validate(made_model(), data_dir, "test")
+
+
+def test_faces_with_a_majority_the_model_knows_are_scored(result: Validation) -> None:
+    assert result.names == ("a.png", "b.png", "c.png")
+    assert result.truth.tolist() == [0, 1, 1]
+    assert result.outputs.logits.tolist() == [[10, 0], [-10, 0], [4, 0]]
+    assert result.scores.confusion == ((1, 0), (1, 1))
+    assert result.scores.accuracy.value == pytest.approx(2 / 3)
+    assert result.left_out == 1
+
+
+def test_scores_are_of_calibrated_probabilities(result: Validation) -> None:
+    true = 1 / (1 + np.exp([-5, -5, 2]))  # the logits over the temperature of 2
+    assert result.scores.negative_log_likelihood == pytest.approx(-np.log(true).mean())
+
+
+def test_divergence_is_over_all_faces_led_by_a_known_emotion(result: Validation) -> None:
+    happiness = 1 / (1 + np.exp([-5, 5, -2, -2]))  # a, b, c, e
+    known = np.array([0.8, 0, 0, 0.5])  # c has seven votes for neutral, three for none of the two
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.nan_to_num(known * np.log(known / happiness)) + np.nan_to_num(
+            (1 - known) * np.log((1 - known) / (1 - happiness))
+        )
+    assert result.divergence == pytest.approx(parts.mean())
+
+
+def test_duplicates_are_not_measured_without_the_training_split(result: Validation) -> None:
+    assert result.unseen_accuracy is None
+
+
+def test_faces_that_stand_in_training_are_left_out_of_the_second_accuracy(tmp_path: Path) -> None:
+    happy: dict[str, int] = {"happiness": 10}
+    write_split(tmp_path / "FER2013Train", [("t.png", 120, happy), ("u.png", 121, happy)])
+    write_split(
+        tmp_path / "FER2013Valid",
+        [("a.png", 120, happy), ("b.png", 130, happy), ("c.png", 90, happy), ("d.png", 80, happy)],
+    )
+    result = validate(made_model(), tmp_path, "valid")
+    assert result.scores.accuracy.value == 2 / 4
+    assert result.unseen_accuracy is not None
+    assert result.unseen_accuracy.value == 1 / 3
+    assert result.unseen_accuracy.count == 3
+
+
+def test_a_split_without_a_face_that_counts_is_refused(tmp_path: Path) -> None:
+    write_split(tmp_path / "FER2013Test", [("a.png", 90, {"fear": 10}), ("b.png", 90, {"NF": 9})])
+    with pytest.raises(DataError, match="none of 2 faces has a majority for one of happiness, neu"):
+        validate(made_model(), tmp_path, "test")
+
+
+def test_a_model_with_classes_that_ferplus_does_not_have_is_refused(data_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="'joy' is none of FER"):
+        validate(made_model(("joy", "neutral")), data_dir, "test")
+
+
+@pytest.fixture(scope="module")
+def page(result: Validation) -> str:
+    return report_page(result)
+
+
+def test_the_page_has_its_three_pictures_inside(page: str) -> None:
+    sources = re.findall(r'<img src="(.*?)"', page)
+    assert len(sources) == 3
+    assert all(source.startswith("data:image/png;base64,iVBOR") for source in sources)
+
+
+def test_the_page_needs_no_other_file(page: str) -> None:
+    assert not re.search(r"<script|<link|@import|url\(|https?://", page)
+
+
+def test_the_page_says_what_was_measured_and_by_which_votes(page: str) -> None:
+    assert "<h1>models/&lt;mine&gt;.onnx on test</h1>" in page
+    assert "Votes: votes of no published edition." in page
+    assert "<td>Accuracy</td><td>66.67% (20.8% to 93.9%, 3 faces)</td>" in page
+    assert "<td>Left out, of classes the model does not know</td><td>1 faces</td>" in page
+    assert re.search(r"<td>neutral</td><td>100.0%</td><td>50.00% \(.*?, 2 faces\)</td>", page)
+
+
+def test_the_summary_is_silent_on_what_was_not_left_out(tmp_path: Path) -> None:
+    write_split(tmp_path / "FER2013Test", [("a.png", 90, {"neutral": 10})])
+    rows = dict(summary_rows(validate(made_model(), tmp_path, "test")))
+    assert rows["Accuracy without faces that stand in Training too"] == "not measured"
+    assert not any(name.startswith("Left out") for name in rows)
+
+
+def test_every_class_has_a_row(result: Validation) -> None:
+    assert [row[0] for row in class_rows(result)] == list(LABELS)
+    assert [row[1] for row in class_rows(result)] == ["50.0%", "100.0%"]
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (Share(0.875, 0.8642, 0.8851, 3153), "87.50% (86.4% to 88.5%, 3,153 faces)"),
+        (Share(None, 0, 1, 0), "not measured"),
+        (None, "not measured"),
+    ],
+)
+def test_shares_are_said_with_their_interval(share: Share | None, words: str) -> None:
+    assert percent(share) == words
+
+
+def test_the_report_is_a_page_json_and_all_logits(
+    result: Validation, page: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a" / "report"
+    write_report(folder, result)
+    write_report(folder, result)  # over the first one
+    assert {path.name for path in folder.iterdir()} == {"report.html", "scores.json", "logits.csv"}
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores == json.loads(json.dumps(result.to_dict()))
+    assert scores["votes"] == "votes of no published edition"
+    assert scores["confusion"] == [[1, 0], [1, 1]]
+    assert (folder / "logits.csv").read_text().splitlines() == [
+        "name,label,happiness,neutral",
+        "a.png,happiness,10,0",
+        "b.png,neutral,-10,0",
+        "c.png,neutral,4,0",
+    ]

@@ -1,0 +1,170 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien import ConfigError, DetectedFace
+from mien.detection import RetinaFace
+from mien.results import box_inside
+
+Frame = NDArray[np.uint8]
+
+#: Measured by eye: the person's right eye, left eye, nose, right and left corner of the mouth.
+LANDMARKS = [(203, 101), (246, 103), (224, 128), (203, 140), (247, 139)]
+
+
+@pytest.fixture(scope="module")
+def detector() -> RetinaFace:
+    return RetinaFace()
+
+
+@pytest.fixture(scope="module")
+def astronaut_rgb(astronaut: Frame) -> Frame:
+    return np.ascontiguousarray(astronaut[..., ::-1])
+
+
+def shrunk_onto_grey(frame: Frame, face_height: int, canvas: tuple[int, int]) -> Frame:
+    """The astronaut, whose face is 120 pixels high, as small as asked for in a larger frame."""
+    scale = face_height / 120
+    small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    large = np.full((*canvas, 3), 128, np.uint8)
+    large[100 : 100 + len(small), 200 : 200 + small.shape[1]] = small
+    return large
+
+
+def test_the_landmarks_are_where_they_are_seen(detector: RetinaFace, astronaut_rgb: Frame) -> None:
+    (face,) = detector.detect(astronaut_rgb)
+    assert face.landmarks is not None
+    np.testing.assert_allclose(face.landmarks, LANDMARKS, atol=5)
+    x, y, width, height = face.box
+    assert all(x < px < x + width and y < py < y + height for px, py in LANDMARKS)
+    assert face.score is not None
+    assert 0.99 < face.score <= 1
+
+
+@pytest.mark.parametrize("degrees", [-20, 20])
+def test_a_leaning_face_is_found(
+    degrees: float, detector: RetinaFace, astronaut_rgb: Frame
+) -> None:
+    turn = cv2.getRotationMatrix2D((224, 120), degrees, 1)
+    (face,) = detector.detect(np.asarray(cv2.warpAffine(astronaut_rgb, turn, (512, 512)), np.uint8))
+    wanted = np.array(LANDMARKS) @ turn[:, :2].T + turn[:, 2]
+    np.testing.assert_allclose(np.asarray(face.landmarks), wanted, atol=7)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        np.s_[:, :226],
+        np.s_[:, 226:],
+        np.s_[:125],
+        np.s_[100:],
+        np.s_[:140, :240],
+        np.s_[85:, 200:],
+        np.s_[59:179, 178:273],
+    ],
+    ids=["left half", "right half", "top", "bottom", "corner", "other corner", "face alone"],
+)
+def test_a_face_cut_by_the_border_is_found_inside(
+    part: tuple[slice, ...], detector: RetinaFace, astronaut_rgb: Frame
+) -> None:
+    frame = np.ascontiguousarray(astronaut_rgb[part])
+    (face,) = detector.detect(frame)
+    height, width = frame.shape[:2]
+    x, y, box_width, box_height = box_inside(face.box, width, height)
+    assert 0 <= x < x + box_width <= width
+    assert 0 <= y < y + box_height <= height
+    assert box_width * box_height > 0.4 * 95 * 120
+
+
+@pytest.mark.parametrize(("face_height", "min_face_size"), [(24, 20), (16, 12)])
+def test_small_faces_are_found_when_asked_for(
+    face_height: int, min_face_size: float, detector: RetinaFace, astronaut_rgb: Frame
+) -> None:
+    frame = shrunk_onto_grey(astronaut_rgb, face_height, (720, 1280))
+    assert detector.detect(frame) == []
+    (face,) = RetinaFace(min_face_size).detect(frame)
+    scale = face_height / 120
+    wanted = np.array(LANDMARKS) * scale + (200, 100)
+    np.testing.assert_allclose(np.asarray(face.landmarks), wanted, atol=0.15 * face_height)
+
+
+def test_a_large_face_is_still_found_whole_when_small_ones_are_asked_for(
+    astronaut_rgb: Frame,
+) -> None:
+    large = cv2.resize(astronaut_rgb[:300, 80:380], None, fx=8, fy=8)
+    faces = RetinaFace(min_face_size=20).detect(np.asarray(large, np.uint8))
+    sizes = [face.box[2:] for face in faces]
+    np.testing.assert_allclose(max(sizes), (8 * 95, 8 * 120), rtol=0.2)
+
+
+def test_min_face_size_leaves_small_faces_out(astronaut_rgb: Frame) -> None:
+    assert RetinaFace(min_face_size=1000).detect(astronaut_rgb) == []
+
+
+@pytest.mark.parametrize("size", [0, -5, float("nan")])
+def test_a_min_face_size_that_is_no_size_is_refused(size: float) -> None:
+    with pytest.raises(ConfigError, match=f"min_face_size is {size!r}"):
+        RetinaFace(min_face_size=size)
+
+
+@pytest.mark.parametrize("min_face_size", [None, 5, 1e6])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 3), (9, 3000)])
+def test_frames_of_any_shape_are_taken(shape: tuple[int, int], min_face_size: float | None) -> None:
+    frame = np.full((*shape, 3), 120, np.uint8)
+    assert RetinaFace(min_face_size).detect(frame) == []
+
+
+def test_noise_holds_no_face(detector: RetinaFace) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    assert detector.detect(noise) == []
+
+
+def test_a_detection_does_not_change_the_frame(detector: RetinaFace, astronaut_rgb: Frame) -> None:
+    kept = astronaut_rgb.copy()
+    first, second = detector.detect(astronaut_rgb), detector.detect(astronaut_rgb)
+    assert np.array_equal(astronaut_rgb, kept)
+    assert [face.box for face in first] == [face.box for face in second]
+
+
+def test_a_higher_threshold_leaves_faces_out(astronaut_rgb: Frame) -> None:
+    assert RetinaFace(score_threshold=1.01).detect(astronaut_rgb) == []
+
+
+def test_weights_are_found_behind_another_module_of_the_name(
+    tmp_path: Path, astronaut_path: Path
+) -> None:
+    package = tmp_path / "retinaface"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "weights.py").write_text("WEIGHTS = b'not these'\n")
+    code = (
+        "import sys; from pathlib import Path; import retinaface\n"
+        "from mien.detection import RetinaFace; from mien.images import read_image\n"
+        "faces = RetinaFace().detect(read_image(Path(sys.argv[1])))\n"
+        "print(Path(retinaface.__file__).parents[1], len(faces))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(astronaut_path)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{tmp_path} 1\n"
+
+
+def test_a_box_outside_the_frame_shrinks_to_its_nearest_pixel() -> None:
+    assert box_inside((700, -90, 20, 30), 640, 480) == [639, 0, 1, 1]
+    assert box_inside((-5.4, 470.2, 20, 30), 640, 480) == [0, 470, 15, 10]
+
+
+def test_a_detected_face_needs_no_more_than_a_box() -> None:
+    face = DetectedFace((1, 2, 3, 4))
+    assert face.score is None
+    assert face.landmarks is None

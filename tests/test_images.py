@@ -1,0 +1,223 @@
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien import ImageError
+from mien.images import MOST_PIXELS, read_image, to_grey, to_rgb
+
+Frame = NDArray[np.uint8]
+BLUE_BGR = (255, 0, 0)
+RED_RGB = (255, 0, 0)
+
+
+@pytest.fixture
+def gradient() -> Frame:
+    """RGB (6, 8, 3), all values different."""
+    return np.arange(144, dtype=np.uint8).reshape(6, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+        (np.zeros((4, 4, 3), np.int64), "int64"),
+        (np.zeros((4, 4), np.bool_), "bool"),
+        (np.zeros((0, 0, 3), np.uint8), r"empty.*\(0, 0, 3\)"),
+        (np.zeros((0, 5, 3), np.uint8), r"empty.*\(0, 5, 3\)"),
+        (np.zeros((5, 0), np.uint8), r"empty.*\(5, 0\)"),
+        (np.zeros((4, 4, 5), np.uint8), r"\(4, 4, 5\)"),
+        (np.zeros((4, 4, 2), np.uint8), r"\(4, 4, 2\)"),
+        (np.zeros(4, np.uint8), r"\(4,\)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), r"\(1, 4, 4, 3\)"),
+        (np.array(7, np.uint8), r"\(\)"),
+        (None, "NoneType"),
+        ([[0, 0], [0, 0]], "list"),
+        ("frame.jpg", "str"),
+        (Image.new("RGB", (4, 4)), "Image"),
+    ],
+    ids=str,
+)
+def test_what_is_no_frame_is_refused_and_named(frame: Any, said: str) -> None:
+    with pytest.raises(ImageError, match=said) as caught:
+        to_rgb(frame)
+    assert isinstance(caught.value, ValueError)
+    assert "expected a uint8 array (H, W, 3), (H, W) or (H, W, 4)" in str(caught.value)
+
+
+@pytest.mark.parametrize("color", ["rgb", "GBR", "", None])
+def test_an_unknown_colour_order_is_refused(color: Any, gradient: Frame) -> None:
+    with pytest.raises(ImageError, match=f"{color!r}.*'BGR' or 'RGB'"):
+        to_rgb(gradient, color)
+
+
+def test_bgr_is_the_default_and_rgb_is_taken_as_it_is(gradient: Frame) -> None:
+    assert np.array_equal(to_rgb(gradient[..., ::-1]), gradient)
+    assert np.array_equal(to_rgb(gradient, "RGB"), gradient)
+
+
+@pytest.mark.parametrize("color", ["BGR", "RGB"])
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 1)])
+def test_grey_fills_all_channels(shape: tuple[int, ...], color: str, gradient: Frame) -> None:
+    grey = np.ascontiguousarray(gradient[..., 0])
+    assert np.array_equal(to_rgb(grey.reshape(shape), color), np.dstack([grey] * 3))
+
+
+def test_alpha_is_left_out(gradient: Frame) -> None:
+    alpha = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    assert np.array_equal(to_rgb(np.dstack([gradient, alpha]), "RGB"), gradient)
+    assert np.array_equal(to_rgb(np.dstack([gradient[..., ::-1], alpha])), gradient)
+
+
+def test_views_with_any_strides_are_taken(gradient: Frame) -> None:
+    view = gradient[::-2, 1::3]
+    assert np.array_equal(to_rgb(view, "RGB"), view)
+    assert np.array_equal(to_rgb(gradient.transpose(1, 0, 2), "RGB"), gradient.transpose(1, 0, 2))
+
+
+@pytest.mark.parametrize("color", ["BGR", "RGB"])
+def test_read_only_frames_are_taken_and_not_changed(color: str, gradient: Frame) -> None:
+    kept = gradient.copy()
+    gradient.flags.writeable = False
+    assert np.array_equal(to_rgb(gradient, color), kept if color == "RGB" else kept[..., ::-1])
+    assert np.array_equal(gradient, kept)
+
+
+def test_grey_follows_bt_601() -> None:
+    colors = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)]], np.uint8)
+    assert to_grey(colors).tolist() == [[76, 150, 29, 9]]
+
+
+def encoded(image: Image.Image, kind: str, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **settings)
+    return file.getvalue()
+
+
+def write(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+def test_a_truncated_file_is_refused(kind: str, share: float, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    content = encoded(Image.fromarray(noise), kind)
+    path = write(tmp_path, "part", content[: int(share * len(content))])
+    with pytest.raises(ImageError, match=r"part: not a whole picture"):
+        read_image(path)
+
+
+def test_text_named_as_a_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"text\.png: not a whole picture"):
+        read_image(write(tmp_path, "text.png", b"no picture at all\n"))
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"gone\.png: no such file"):
+        read_image(tmp_path / "gone.png")
+    with pytest.raises(ImageError, match="a folder, expected a picture"):
+        read_image(tmp_path)
+
+
+def empty_png(width: int, height: int) -> bytes:
+    """A one-bit PNG whose header tells of a size, without any pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [20_000, 12_000, int(MOST_PIXELS**0.5) + 1])
+def test_a_picture_that_is_too_large_is_refused_undecoded(side: int, tmp_path: Path) -> None:
+    path = write(tmp_path, "large.png", empty_png(side, side))  # decoding it would say "not whole"
+    with pytest.raises(ImageError, match=r"large\.png: (too large|.*at most 100 million)"):
+        read_image(path)
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    values = np.array([[0, 255, 256], [32768, 65279, 65535]], np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), values)
+    assert read_image(tmp_path / "deep.png")[..., 0].tolist() == [[0, 0, 1], [128, 254, 255]]
+    assert read_image(tmp_path / "deep.png").shape == (2, 3, 3)
+
+
+def test_sixteen_bit_colour_becomes_eight(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((2, 3, 3), (0, 0x8040, 0xFF80), np.uint16))
+    assert (read_image(tmp_path / "deep.png") == (0xFF, 0x80, 0)).all()
+
+
+def test_cmyk_is_converted(tmp_path: Path) -> None:
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # magenta and yellow ink make red
+    colors = read_image(write(tmp_path, "print.jpg", encoded(image, "JPEG")))
+    assert np.abs(colors.astype(int) - RED_RGB).max() < 10
+
+
+@pytest.mark.parametrize("transparency", [1, b"\xff\x00\x80"])
+def test_a_palette_with_transparency_keeps_its_colours(
+    transparency: int | bytes, tmp_path: Path
+) -> None:
+    image = Image.new("P", (3, 1))
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.putdata([0, 1, 2])
+    path = write(tmp_path, "palette.png", encoded(image, "PNG", transparency=transparency))
+    assert read_image(path).tolist() == [[[255, 0, 0], [0, 255, 0], [0, 0, 255]]]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGBA"])
+def test_other_modes_become_rgb(mode: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "white.png", encoded(Image.new("L", (5, 4), 255).convert(mode), "PNG"))
+    assert np.array_equal(read_image(path), np.full((4, 5, 3), 255))
+
+
+ORIENTATION = 0x0112
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corner"),
+    [
+        (1, (0, 0)),
+        (2, (0, -1)),
+        (3, (-1, -1)),
+        (4, (-1, 0)),
+        (5, (0, 0)),
+        (6, (0, -1)),
+        (7, (-1, -1)),
+        (8, (-1, 0)),
+    ],
+)
+def test_pictures_are_turned_upright(
+    orientation: int, corner: tuple[int, int], tmp_path: Path
+) -> None:
+    image = Image.new("RGB", (48, 32))
+    image.paste((255, 255, 255), (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    upright = read_image(write(tmp_path, "turned.jpg", encoded(image, "JPEG", exif=exif)))
+    assert upright.shape == ((48, 32, 3) if orientation >= 5 else (32, 48, 3))
+    assert [upright[y, x, 0] > 250 for y in (0, -1) for x in (0, -1)] == [
+        (y, x) == corner for y in (0, -1) for x in (0, -1)
+    ]
+
+
+def test_a_damaged_exif_entry_does_not_spoil_the_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[0x010F] = "maker"
+    content = encoded(Image.new("RGB", (48, 32)), "JPEG", exif=exif)
+    # The maker's entry becomes one of the image's width, which is then a text.
+    damaged = content.replace(b"\x01\x0f\x00\x02", b"\x01\x00\x00\x02")
+    assert damaged != content
+    assert read_image(write(tmp_path, "turned.jpg", damaged)).shape == (48, 32, 3)
