@@ -40,22 +40,10 @@ def candidates(probability: Floats, threshold: float) -> Mask:
     return chosen
 
 
-def likeness_distance(embedding: NDArray[np.floating], parameters: CalibrationParameters) -> Floats:
-    """How far embeddings (N, D) lie from the faces of the nearest class (N,).
-
-    The distance is the root mean square of the deviations, each over its spread.
-    """
-    spread = np.array(parameters.likeness_spread)
-    centres = np.array(parameters.likeness_centres) / spread  # (C, D)
-    deviation = (embedding / spread)[:, None] - centres  # (N, C, D)
-    return np.asarray(np.sqrt((deviation**2).mean(axis=2)).min(axis=1))
-
-
 def face_likeness(embedding: NDArray[np.floating], parameters: CalibrationParameters) -> Floats:
-    """How much cuts look like the faces the network learnt from (N,), from 0 to 1."""
-    distance = likeness_distance(embedding, parameters)
-    odds = (distance - parameters.likeness_midpoint) / parameters.likeness_width
-    return np.asarray(1 / (1 + np.exp(np.clip(odds, -700, 700))))
+    """How much cuts look like faces (N,), from 0 to 1: logistic in the embedding (N, D)."""
+    odds = embedding @ np.array(parameters.likeness_weights) + parameters.likeness_offset
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -700, 700))))
 
 
 def is_uncertain(

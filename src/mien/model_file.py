@@ -32,20 +32,16 @@ class CalibrationParameters:
     Attributes:
         temperature: divides the logits.
         candidate_threshold: classes at least this probable are candidates.
-        likeness_centres: mean embedding (C, D) of the faces of each class.
-        likeness_spread: standard deviation (D,) of the embeddings about their centres.
-        likeness_midpoint: distance from the nearest centre at which face likeness is one half.
-        likeness_width: change of distance that takes the odds of face likeness down by e.
+        likeness_weights: of the embedding (D,) in the log odds of face likeness.
+        likeness_offset: log odds of face likeness of an embedding of zeros.
         most_uncertainty: above this uncertainty an answer is too ambiguous to act on.
         least_likeness: below this face likeness a cut is too unlike a face to act on.
     """
 
     temperature: float
     candidate_threshold: float
-    likeness_centres: tuple[tuple[float, ...], ...]
-    likeness_spread: tuple[float, ...]
-    likeness_midpoint: float
-    likeness_width: float
+    likeness_weights: tuple[float, ...]
+    likeness_offset: float
     most_uncertainty: float
     least_likeness: float
 
@@ -116,22 +112,12 @@ class ModelMetadata:
         self._check_calibration()
 
     def _check_calibration(self) -> None:
-        values = dataclasses.asdict(self.calibration)
-        for name, value in values.items():
-            rows = value if name == "likeness_centres" else [value]
-            if not all(np.isfinite(row).all() for row in rows):
+        for name, value in dataclasses.asdict(self.calibration).items():
+            if not np.isfinite(value).all():
                 raise ModelError(f"the calibration's {name} holds a value that is no finite number")
-        for name in ("temperature", "likeness_spread", "likeness_width"):
-            if not np.min(values[name], initial=np.inf) > 0:
-                raise ModelError(f"the calibration's {name} must be above 0")
-        dimensions = {len(row) for row in values["likeness_centres"]}
-        if len(values["likeness_centres"]) != len(self.labels) or dimensions != {
-            len(values["likeness_spread"])
-        }:
+        if not self.calibration.temperature > 0:
             raise ModelError(
-                f"the calibration's likeness_centres are {len(values['likeness_centres'])} of "
-                f"{sorted(dimensions)} numbers, expected {len(self.labels)} of "
-                f"{len(values['likeness_spread'])}"
+                f"the calibration's temperature is {self.calibration.temperature}, expected above 0"
             )
 
 
@@ -189,16 +175,11 @@ def _read(model: str | Path) -> bytes:
 
 
 def _calibration(values: dict[str, Any]) -> CalibrationParameters:
-    vectors = {
-        "likeness_centres": tuple(tuple(map(float, row)) for row in values["likeness_centres"]),
-        "likeness_spread": tuple(map(float, values["likeness_spread"])),
-    }
-    numbers = {
-        field.name: float(values[field.name])
-        for field in dataclasses.fields(CalibrationParameters)
-        if field.name not in vectors
-    }
-    return CalibrationParameters(**numbers, **vectors)  # type: ignore[arg-type]
+    names = [field.name for field in dataclasses.fields(CalibrationParameters)]
+    numbers = {name: float(values[name]) for name in names if name != "likeness_weights"}
+    return CalibrationParameters(
+        likeness_weights=tuple(map(float, values["likeness_weights"])), **numbers
+    )
 
 
 def _check_network(session: "onnxruntime.InferenceSession", metadata: ModelMetadata) -> None:
@@ -211,7 +192,7 @@ def _check_network(session: "onnxruntime.InferenceSession", metadata: ModelMetad
         raise ModelError(f"the input is {inputs}, expected 'faces' uint8 [N, {side}, {side}]")
     for name, width in (
         ("logits", len(metadata.labels)),
-        ("embedding", len(metadata.calibration.likeness_spread)),
+        ("embedding", len(metadata.calibration.likeness_weights)),
     ):
         kind, shape = outputs.get(name, ("", []))
         if kind != "tensor(float)" or len(shape) != 2 or shape[1] != width:

@@ -9,7 +9,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.calibration import likeness_distance, probabilities, uncertainty
+from mien.calibration import face_likeness, probabilities, uncertainty
+from mien.classification import Classification
 from mien.errors import DataError
 from mien.model_file import CalibrationParameters
 
@@ -20,7 +21,7 @@ COVERAGE = 0.95
 CLEAR_SHARE = 0.95
 LIKE_SHARE = 0.99
 FEWEST_FACES = 20
-CENTRE_PRIOR = 10
+LIKENESS_PENALTY = 1e-3
 
 
 def calibration_half(count: int) -> NDArray[np.bool_]:
@@ -28,8 +29,10 @@ def calibration_half(count: int) -> NDArray[np.bool_]:
     return np.asarray(np.arange(count) % 2 == 0)
 
 
-def fit_calibration(logits: Floats, embedding: Floats, labels: Integers) -> CalibrationParameters:
-    """Fit on logits (N, C) and embeddings (N, D) of faces with labels (N,).
+def fit_calibration(
+    faces: Classification, labels: Integers, nonfaces: Classification
+) -> CalibrationParameters:
+    """Fit on what the network says of N faces with labels (N,), and of cuts without a face.
 
     A label of -1 marks a face without a majority: it counts for face likeness only.
 
@@ -42,21 +45,21 @@ def fit_calibration(logits: Floats, embedding: Floats, labels: Integers) -> Cali
             f"{clear.sum()} validation faces with a majority are left to fit the calibration on, "
             f"expected at least {FEWEST_FACES}"
         )
-    temperature = fit_temperature(logits[clear], labels[clear])
-    probability = probabilities(logits[clear], temperature)
-    centres = class_centres(embedding[clear], labels[clear], logits.shape[1])
-    spread = (embedding[clear] - centres[labels[clear]]).std(axis=0)
-    shapes = CalibrationParameters(
+    temperature = fit_temperature(faces.logits[clear], labels[clear])
+    probability = probabilities(faces.logits[clear], temperature)
+    weights, offset = fit_likeness(faces.embedding, nonfaces.embedding)
+    parameters = CalibrationParameters(
         temperature=temperature,
         candidate_threshold=conformal_threshold(probability, labels[clear]),
-        likeness_centres=tuple(tuple(row) for row in centres.round(6).tolist()),
-        likeness_spread=tuple((spread + 1e-3).round(6).tolist()),
-        likeness_midpoint=1.0,
-        likeness_width=1.0,
+        likeness_weights=tuple(weights.tolist()),
+        likeness_offset=offset,
         most_uncertainty=float(np.quantile(uncertainty(probability), CLEAR_SHARE)),
-        least_likeness=0.5,
+        least_likeness=0.0,
     )
-    return _with_likeness(shapes, likeness_distance(embedding, shapes))
+    likeness = face_likeness(faces.embedding, parameters)
+    return dataclasses.replace(
+        parameters, least_likeness=float(np.quantile(likeness, 1 - LIKE_SHARE))
+    )
 
 
 def fit_temperature(logits: Floats, labels: Integers) -> float:
@@ -93,22 +96,26 @@ def conformal_threshold(probability: Floats, labels: Integers, coverage: float =
     return float(true[below - 1]) if below > 0 else 0.0
 
 
-def class_centres(embedding: Floats, labels: Integers, classes: int) -> Floats:
-    """Mean embedding (C, D) of each class, drawn to the mean of all where a class has few faces."""
-    one_hot = np.eye(classes)[labels]  # (N, C)
-    prior = CENTRE_PRIOR * embedding.mean(axis=0)
-    return np.asarray(
-        (one_hot.T @ embedding + prior) / (one_hot.sum(axis=0)[:, None] + CENTRE_PRIOR)
-    )
+def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], float]:
+    """Weights (D,) and offset of a logistic regression between embeddings (N, D) and (M, D).
 
-
-def _with_likeness(
-    parameters: CalibrationParameters, distance: NDArray[np.float64]
-) -> CalibrationParameters:
-    """Face likeness is one half at the distance that 99 % of the faces stay below."""
-    median, edge = np.quantile(distance, [0.5, LIKE_SHARE])
-    return dataclasses.replace(
-        parameters,
-        likeness_midpoint=float(edge),
-        likeness_width=float(max(edge - median, 1e-6) / 5),
-    )
+    Both sides weigh the same; the weights, over standardised embeddings, are held small by a
+    quadratic penalty. Newton's method; it stops when nothing moves any more.
+    """
+    embedding = np.concatenate([faces, nonfaces]).astype(np.float64)
+    centre, spread = embedding.mean(axis=0), embedding.std(axis=0) + 1e-6
+    inputs = np.column_stack([(embedding - centre) / spread, np.ones(len(embedding))])
+    target = np.repeat([1.0, 0.0], [len(faces), len(nonfaces)])
+    share = np.repeat([0.5 / len(faces), 0.5 / len(nonfaces)], [len(faces), len(nonfaces)])
+    penalty = np.append(np.full(embedding.shape[1], LIKENESS_PENALTY), 0.0)
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(50):
+        likeness = 1 / (1 + np.exp(-inputs @ weights))
+        slope = inputs.T @ (share * (likeness - target)) + penalty * weights
+        curve = (inputs.T * (share * likeness * (1 - likeness))) @ inputs + np.diag(penalty + 1e-9)
+        step = np.linalg.solve(curve, slope)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    scaled = weights[:-1] / spread
+    return scaled, float(weights[-1] - scaled @ centre)

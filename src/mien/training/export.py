@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 import mien
 from mien.alignment import CANONICAL_LANDMARKS
-from mien.classification import classify
+from mien.classification import Classification, classify
 from mien.datasets.ferplus import FaceSet
 from mien.datasets.votes import strict_majority
 from mien.evaluation.fitting import calibration_half, fit_calibration
+from mien.evaluation.nonfaces import made_nonfaces
 from mien.evaluation.scoring import label_indices, network_faces
 from mien.files import replacing
 from mien.model_file import METADATA_KEY, ModelMetadata
@@ -29,6 +30,7 @@ from mien.sessions import create_session
 from mien.training.run import TrainingRun
 
 OPSET = 18
+NONFACES = 3000
 
 
 class DeployedNetwork(nn.Module):
@@ -127,7 +129,8 @@ def _store_in_half(graph: Any) -> None:
 def _fit(run: TrainingRun, content: bytes, train: FaceSet, valid: FaceSet) -> dict[str, Any]:
     """Calibration from one half of `valid`, and where the model comes from."""
     labels = label_indices(strict_majority(valid.votes)[0], run.config.labels)
-    outputs = classify(create_session(content), network_faces(valid, run.config.input_size))
+    session, faces = create_session(content), network_faces(valid, run.config.input_size)
+    outputs = classify(session, faces)
     fitted_on = calibration_half(len(valid)) & ~valid.also_in(train)
     chosen_by = ~calibration_half(len(valid)) & (labels >= 0)
     right = outputs.logits[chosen_by].argmax(axis=1) == labels[chosen_by]
@@ -146,7 +149,9 @@ def _fit(run: TrainingRun, content: bytes, train: FaceSet, valid: FaceSet) -> di
         "settings": run.config.to_dict(),
     }
     calibration = fit_calibration(
-        outputs.logits[fitted_on], outputs.embedding[fitted_on], labels[fitted_on]
+        Classification(outputs.logits[fitted_on], outputs.embedding[fitted_on]),
+        labels[fitted_on],
+        classify(session, made_nonfaces(faces[fitted_on], NONFACES)),
     )
     return {"calibration": calibration, "provenance": provenance}
 
