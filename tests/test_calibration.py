@@ -5,7 +5,6 @@ from mien.calibration import (
     candidates,
     face_likeness,
     is_uncertain,
-    likeness_distance,
     probabilities,
     uncertainty,
 )
@@ -14,10 +13,8 @@ from mien.model_file import CalibrationParameters
 PARAMETERS = CalibrationParameters(
     temperature=1.0,
     candidate_threshold=0.3,
-    likeness_centres=((0.0, 0.0), (4.0, 0.0)),
-    likeness_spread=(1.0, 2.0),
-    likeness_midpoint=2.0,
-    likeness_width=0.5,
+    likeness_weights=(2.0, -1.0),
+    likeness_offset=1.0,
     most_uncertainty=0.8,
     least_likeness=0.5,
 )
@@ -84,18 +81,10 @@ def test_candidates_are_the_probable_classes_and_always_the_top_one(
     assert candidates(np.array([probability]), threshold).tolist() == [expected]
 
 
-def test_distance_is_from_the_nearest_centre_in_spreads() -> None:
-    embedding = np.array([[0, 0], [4, 2], [1, 0], [0, -6]], dtype=np.float32)
-    expected = [0, np.sqrt(1 / 2), np.sqrt(1 / 2), np.sqrt(9 / 2)]
-    np.testing.assert_allclose(likeness_distance(embedding, PARAMETERS), expected)
-
-
-def test_likeness_is_one_half_at_the_midpoint_and_falls_with_the_distance() -> None:
-    # Distances 0, 2 (the midpoint), 2.5 (a width further) and very far.
-    along_x = np.sqrt(2) * np.array([0, -2, -2.5, -1e30])
-    found = face_likeness(np.stack([along_x, np.zeros(4)], axis=1), PARAMETERS)
-    expected = [1 / (1 + np.exp(-4)), 0.5, 1 / (1 + np.e), 0]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+def test_likeness_is_logistic_in_the_embedding() -> None:
+    embedding = np.array([[0, 1], [1, 1], [-1e30, 0], [1e30, 0]], dtype=np.float32)
+    expected = [0.5, 1 / (1 + np.exp(-2)), 0, 1]
+    np.testing.assert_allclose(face_likeness(embedding, PARAMETERS), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

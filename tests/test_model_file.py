@@ -60,10 +60,8 @@ def made_metadata(labels: tuple[str, ...], side: int, dimensions: int) -> Values
         "calibration": {
             "temperature": 1.5,
             "candidate_threshold": 0.2,
-            "likeness_centres": [[0.0] * dimensions for _ in labels],
-            "likeness_spread": [1.0] * dimensions,
-            "likeness_midpoint": 2.0,
-            "likeness_width": 0.5,
+            "likeness_weights": [1.0] * dimensions,
+            "likeness_offset": 2.0,
             "most_uncertainty": 0.6,
             "least_likeness": 0.5,
         },
@@ -201,10 +199,8 @@ KEYS = ["format_version", "labels", "input_size", "landmarks", "calibration", "p
 CALIBRATION_KEYS = [
     "temperature",
     "candidate_threshold",
-    "likeness_centres",
-    "likeness_spread",
-    "likeness_midpoint",
-    "likeness_width",
+    "likeness_weights",
+    "likeness_offset",
     "most_uncertainty",
     "least_likeness",
 ]
@@ -249,19 +245,16 @@ def test_metadata_out_of_range_are_refused(
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("temperature", 0, "temperature must be above 0"),
-        ("temperature", -1, "temperature must be above 0"),
+        ("temperature", 0, "temperature is 0.0, expected above 0"),
+        ("temperature", -1, "temperature is -1.0, expected above 0"),
         ("temperature", NOT_A_NUMBER, "temperature holds a value that is no finite number"),
         ("temperature", float("inf"), "temperature holds a value that is no finite number"),
         ("temperature", "warm", "the metadata are damaged"),
         ("temperature", None, "the metadata are damaged"),
         ("candidate_threshold", NOT_A_NUMBER, "candidate_threshold holds a value"),
-        ("likeness_width", 0, "likeness_width must be above 0"),
-        ("likeness_spread", [0.0], "likeness_spread must be above 0"),
-        ("likeness_spread", [1.0], "likeness_centres are 8 of"),
-        ("likeness_centres", [[0.0]] * 8, "likeness_centres are 8 of [1] numbers"),
-        ("likeness_centres", [[0.0]] * 7, "likeness_centres are 7 of"),
-        ("likeness_centres", [[0.0], [0.0, 0.0]] * 4, "likeness_centres are 8 of [1, 2] numbers"),
+        ("likeness_weights", [NOT_A_NUMBER], "likeness_weights holds a value"),
+        ("likeness_weights", [1.0], "the output 'embedding'"),
+        ("likeness_weights", 1.0, "the metadata are damaged"),
     ],
 )
 def test_calibration_out_of_range_is_refused(
@@ -276,9 +269,6 @@ def test_labels_of_another_number_than_the_logits_are_refused(
     count: int, values: Values, save: Callable[[Values], Path]
 ) -> None:
     values["labels"] = [*EMOTIONS, "boredom"][:count]
-    values["calibration"]["likeness_centres"] = (
-        values["calibration"]["likeness_centres"][:1] * count
-    )
     said = refusal(save(values))
     assert "the output 'logits'" in said
     assert f"[N, {count}]" in said

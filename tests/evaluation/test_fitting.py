@@ -5,12 +5,14 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.calibration import candidates, face_likeness, probabilities, uncertainty
+from mien.classification import Classification
 from mien.errors import DataError
 from mien.evaluation.fitting import (
+    LIKENESS_PENALTY,
     calibration_half,
-    class_centres,
     conformal_threshold,
     fit_calibration,
+    fit_likeness,
     fit_temperature,
 )
 
@@ -92,16 +94,48 @@ def test_every_second_face_is_for_calibration(count: int, expected: list[bool]) 
     assert calibration_half(count).tolist() == expected
 
 
-def test_centres_of_rare_classes_are_drawn_to_the_mean() -> None:
-    # The mean of all is 1 and weighs as much as ten faces.
-    centres = class_centres(np.array([[0.0], [0.0], [3.0]]), np.array([0, 0, 1]), 3)
-    assert centres[:, 0].tolist() == pytest.approx([10 / 12, 13 / 11, 1])
+def embedded(count: int, centre: float, seed: int = 1) -> Floats:
+    """Embeddings (N, 4) about a place."""
+    return np.random.default_rng(seed).normal(centre, 1, (count, 4))
 
 
-def embedded(labels: Integers) -> Floats:
-    """Embeddings (N, 4) about a place of their own for each class."""
-    places = np.random.default_rng(1).normal(0, 3, (9, 4))
-    return places[labels] + np.random.default_rng(2).normal(0, 1, (len(labels), 4))
+def said(logits: Floats, embedding: Floats) -> Classification:
+    return Classification(logits.astype(np.float32), embedding.astype(np.float32))
+
+
+NONFACES = said(np.zeros((300, 8)), embedded(300, -1.0, seed=9))
+
+
+def test_likeness_finds_the_direction_between_faces_and_other_things() -> None:
+    generator = np.random.default_rng(0)
+    faces, others = generator.normal(0, 1, (500, 3)), generator.normal(0, 1, (200, 3))
+    others[:, 1] += 5
+    weights, offset = fit_likeness(faces, others)
+    assert weights[1] < -1
+    assert np.abs(weights[[0, 2]]).max() < 0.3
+    assert np.mean(faces @ weights + offset > 0) > 0.98
+    assert np.mean(others @ weights + offset < 0) > 0.98
+
+
+def test_likeness_of_one_dimension_agrees_with_a_grid_search() -> None:
+    generator = np.random.default_rng(0)
+    faces, others = generator.normal(1, 1, (60, 1)), generator.normal(-1, 1, (40, 1))
+    weights, offset = fit_likeness(faces, others)
+
+    def loss(weight: float, bias: float) -> float:
+        face_loss = np.log1p(np.exp(-(faces * weight + bias))).mean()
+        other_loss = np.log1p(np.exp(others * weight + bias)).mean()
+        spread = np.concatenate([faces, others]).std()
+        return float((face_loss + other_loss) / 2 + LIKENESS_PENALTY * (weight * spread) ** 2 / 2)
+
+    found = loss(float(weights[0]), offset)
+    near = [loss(weights[0] + x, offset + y) for x in (-0.05, 0, 0.05) for y in (-0.05, 0, 0.05)]
+    assert found == min(near)
+
+
+def test_equal_embeddings_on_both_sides_do_no_harm() -> None:
+    weights, offset = fit_likeness(np.ones((30, 2)), np.ones((30, 2)))
+    np.testing.assert_allclose([*weights, offset], 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("labelled", [0, 19])
@@ -109,52 +143,44 @@ def test_fewer_than_twenty_labelled_faces_are_refused(labelled: int) -> None:
     logits, labels = drawn_faces(60)
     labels[labelled:] = -1
     with pytest.raises(DataError, match=f"^{labelled} validation faces .* at least 20"):
-        fit_calibration(logits, embedded(labels), labels)
+        fit_calibration(said(logits, embedded(60, 1.0)), labels, NONFACES)
 
 
 def test_twenty_labelled_faces_are_enough_also_with_classes_missing() -> None:
     logits, labels = drawn_faces(20)
     labels %= 3
-    values = dataclasses.astuple(fit_calibration(logits, embedded(labels), labels))
-    assert np.shape(values[2]) == (8, 4)
-    assert all(np.isfinite(value).all() for value in values)
+    found = fit_calibration(said(logits, embedded(20, 1.0)), labels, NONFACES)
+    assert len(found.likeness_weights) == 4
+    assert all(np.isfinite(value).all() for value in dataclasses.astuple(found))
 
 
 def test_the_fitted_limits_set_aside_the_shares_they_are_stated_for() -> None:
     logits, labels = drawn_faces(2_000, seed=3)
-    embedding = embedded(labels)
-    found = fit_calibration(logits * 2, embedding, labels)
-    probability = probabilities(logits * 2, found.temperature)
-    assert found.temperature == pytest.approx(fit_temperature(logits * 2, labels))
+    faces = said(logits * 2, embedded(2_000, 1.0))
+    found = fit_calibration(faces, labels, NONFACES)
+    probability = probabilities(faces.logits, found.temperature)
+    assert found.temperature == pytest.approx(fit_temperature(faces.logits, labels))
     assert found.candidate_threshold == conformal_threshold(probability, labels)
     assert np.mean(uncertainty(probability) > found.most_uncertainty) == pytest.approx(0.05)
-    likeness = face_likeness(embedding, found)
+    likeness = face_likeness(faces.embedding, found)
     assert np.mean(likeness < found.least_likeness) == pytest.approx(0.01)
-    assert np.median(likeness) == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-4)
+    assert np.mean(face_likeness(NONFACES.embedding, found)) < 0.1 < np.mean(likeness)
 
 
 def test_faces_without_majority_count_for_likeness_only() -> None:
     logits, labels = drawn_faces(400, seed=4)
-    embedding = embedded(labels)
-    without = fit_calibration(logits, embedding, labels)
-    stray = np.full((40, 4), 50.0)
-    found = fit_calibration(
-        np.vstack([logits, np.zeros((40, 8))]),
-        np.vstack([embedding, stray]),
-        np.append(labels, [-1] * 40),
-    )
-    kept = dataclasses.replace(
-        found,
-        likeness_midpoint=without.likeness_midpoint,
-        likeness_width=without.likeness_width,
-    )
-    assert kept == without
-    assert found.likeness_midpoint > 2 * without.likeness_midpoint
+    embedding = embedded(400, 1.0)
+    without = fit_calibration(said(logits, embedding), labels, NONFACES)
+    more = said(np.vstack([logits, np.zeros((40, 8))]), np.vstack([embedding, np.full((40, 4), 3)]))
+    found = fit_calibration(more, np.append(labels, [-1] * 40), NONFACES)
+    assert found.likeness_weights != without.likeness_weights
+    for name in ("temperature", "candidate_threshold", "most_uncertainty"):
+        assert getattr(found, name) == getattr(without, name)
 
 
 def test_the_fitted_values_are_plain_numbers() -> None:
     logits, labels = drawn_faces(40)
-    found = fit_calibration(logits.astype(np.float32), embedded(labels).astype(np.float32), labels)
+    found = fit_calibration(said(logits, embedded(40, 1.0)), labels, NONFACES)
     for value in dataclasses.astuple(found):
         assert type(value) in (float, tuple)
-    assert {type(number) for row in found.likeness_centres for number in row} == {float}
+    assert {type(number) for number in found.likeness_weights} == {float}

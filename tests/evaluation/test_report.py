@@ -35,10 +35,8 @@ def made_model(labels: tuple[str, ...] = LABELS) -> ModelFile:
     calibration = CalibrationParameters(
         temperature=2.0,
         candidate_threshold=0.1,
-        likeness_centres=((0.0,),) * len(labels),
-        likeness_spread=(1.0,),
-        likeness_midpoint=1.0,
-        likeness_width=1.0,
+        likeness_weights=(1.0,),
+        likeness_offset=0.0,
         most_uncertainty=0.9,
         least_likeness=0.5,
     )

@@ -16,7 +16,7 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "39bdd64be48324ae3acfcc2fd38488937d7041d27bfe3b8048478448ed0642e2"
+        "default.onnx", "229110c865b3906be123e94e9568d2fade34936660da92afb584b29c8933acf1"
     ),
 }
 
