@@ -3,7 +3,8 @@ import torch
 
 from mien import ConfigError
 from mien.training.config import TrainingConfig
-from mien.training.networks import NETWORKS, ResidualBlock, build_network
+from mien.training.networks import NETWORKS, build_network
+from mien.training.networks.residual import ResidualBlock
 
 
 @pytest.mark.parametrize("name", NETWORKS)

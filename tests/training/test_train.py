@@ -241,6 +241,26 @@ def test_a_loss_that_runs_away_is_an_error(ferplus_dir: Path, tmp_path: Path) ->
     assert not (tmp_path / "model.onnx").exists()
 
 
+def test_a_student_learns_from_a_teacher(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    teacher = str(uninterrupted / "model.ckpt")
+    done = mien(*command(ferplus_dir, tmp_path, "--teacher", teacher, "--epochs", "2"))
+    assert done.returncode == 0, done.stderr
+    settings = open_model(tmp_path / "model.onnx").metadata.provenance["settings"]
+    assert settings["teacher"] == [teacher]
+    assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
+
+
+def test_a_teacher_of_other_labels_is_refused(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    more = ["--teacher", str(uninterrupted / "model.ckpt"), "--input-size", "64"]
+    done = mien(*command(ferplus_dir, tmp_path, *more))
+    assert done.returncode == 1
+    assert "the teacher knows neutral" in done.stderr
+
+
 def test_a_model_path_with_another_ending_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:
     done = mien("train", "--data-dir", str(ferplus_dir), "--model-path", str(tmp_path / "model"))
     assert done.returncode == 1

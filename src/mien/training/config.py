@@ -34,6 +34,7 @@ class TrainingConfig:
     network: str = _setting("residual_m", "Name of the network.")
     input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)
     dropout: float = _setting(0.4, "Dropout before the last layer.", 0, 0.95)
+    initial_weights: str = _setting("", "File of weights to begin with; layers it lacks begin at random.")
     stochastic_depth: float = _setting(0.1, "Share of skipped blocks, at the deepest block.", 0, 0.95)
 
     epochs: int = _setting(40, "Length of the schedule.", 1)
@@ -44,6 +45,9 @@ class TrainingConfig:
     weight_decay: float = _setting(5e-4, "Weight decay of matrices and kernels.", 0)
     label_smoothing: float = _setting(0.0, "Share of the target spread over all classes.", 0, 1)
     average_decay: float = _setting(0.998, "Decay a step of the averaged weights (EMA).", 0, 1)
+
+    teacher: tuple[str, ...] = _setting((), "Checkpoints whose mean answer is learnt beside the votes.")
+    teacher_share: float = _setting(0.5, "Share of the teachers' answer in the targets.", 0, 1)
 
     flip: float = _setting(0.5, "Share of images mirrored.", 0, 1)
     rotation_degrees: float = _setting(18.0, "Range of rotation, in degrees.", 0, 180)
@@ -84,13 +88,16 @@ class TrainingConfig:
             if name not in known:
                 near = get_close_matches(name, known, n=1, cutoff=0)
                 raise ConfigError(f"unknown setting {name!r}; the nearest known one is {near[0]!r}")
-        if isinstance(settings.get("labels"), list):
-            settings = settings | {"labels": tuple(settings["labels"])}
-        return cls(**settings)
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in settings.items()
+        }
+        return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `from_dict` takes them."""
-        return dataclasses.asdict(self) | {"labels": list(self.labels)}
+        values = dataclasses.asdict(self)
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 #: Settings that change how a run is carried out, but not what it computes on one kind of device.

@@ -6,13 +6,13 @@ goes on as if it had not been.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mien.errors import MienError
 from mien.training.augment import augment, to_grey
@@ -37,6 +37,7 @@ def fit(
     run: TrainingRun,
     data: TrainingData,
     scoring: TrainingData,
+    teachers: Sequence[nn.Module],
     on_step: Callable[[Progress], None],
     on_epoch: Callable[[], None],
     stopped: Callable[[], bool],
@@ -47,6 +48,7 @@ def fit(
         run: where to begin; it is changed in place.
         data: the training images and targets, on the run's device.
         scoring: faces with one-hot targets, scored after every epoch; nothing is chosen by them.
+        teachers: networks whose mean answer is part of the targets.
         on_step: called after every step.
         on_epoch: called after every epoch, when `run.history` has its row.
         stopped: asked after every step.
@@ -66,7 +68,7 @@ def fit(
             order = np.random.default_rng([config.seed, epoch]).permutation(len(data.images))
         rate = run.set_learning_rate(total_steps)
         rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
-        loss = train_step(run, data, rows.to(data.images.device))
+        loss = train_step(run, data, rows.to(data.images.device), teachers)
         if not math.isfinite(loss):
             raise MienError(
                 f"the loss is {loss} at step {run.step + 1}: try a lower learning_rate than "
@@ -81,7 +83,9 @@ def fit(
             on_epoch()
 
 
-def train_step(run: TrainingRun, data: TrainingData, rows: Tensor) -> float:
+def train_step(
+    run: TrainingRun, data: TrainingData, rows: Tensor, teachers: Sequence[nn.Module] = ()
+) -> float:
     """One step on the images of `rows`; returns its loss."""
     config = run.config
     first, second = np.random.SeedSequence([config.seed, run.step]).generate_state(2, np.uint64)
@@ -90,11 +94,14 @@ def train_step(run: TrainingRun, data: TrainingData, rows: Tensor) -> float:
     faces = augment(data.images[rows].float() / 255, config, generator)
     targets = step_targets(data.targets[rows], config, generator)
 
+    faces = faces.contiguous(memory_format=torch.channels_last)
     run.network.train()
     with torch.autocast(
         faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
     ):
-        logits, _ = run.network(faces.contiguous(memory_format=torch.channels_last))
+        logits, _ = run.network(faces)
+        if teachers:
+            targets = targets.lerp(teachers_answer(teachers, faces), config.teacher_share)
     loss = target_loss(logits.float(), targets, config)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -111,6 +118,17 @@ def step_targets(targets: Tensor, config: TrainingConfig, generator: torch.Gener
     return targets + config.label_smoothing * (1 / targets.shape[1] - targets)
 
 
+@torch.no_grad()
+def teachers_answer(teachers: Sequence[nn.Module], faces: Tensor) -> Tensor:
+    """The mean probabilities (N, K) that the teachers give the very faces the network sees.
+
+    Source: Hinton et al. 2015, arXiv 1503.02531; on the same augmented view, Beyer et al. 2021,
+    arXiv 2106.05237.
+    """
+    answers = [teacher(faces).logits.float().softmax(dim=1) for teacher in teachers]
+    return torch.stack(answers).mean(dim=0)
+
+
 def target_loss(logits: Tensor, targets: Tensor, config: TrainingConfig) -> Tensor:
     """Cross-entropy; in mode "multi_target" only the most probable of the targets counts."""
     if config.label_mode == "multi_target":
@@ -119,7 +137,7 @@ def target_loss(logits: Tensor, targets: Tensor, config: TrainingConfig) -> Tens
 
 
 @torch.no_grad()
-def score(network: torch.nn.Module, scoring: TrainingData) -> tuple[float, float]:
+def score(network: nn.Module, scoring: TrainingData) -> tuple[float, float]:
     """Mean negative log-likelihood and accuracy of the deployed form of a network."""
     network.eval()
     logits = torch.cat(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mien.errors import ModelError
 from mien.files import replacing
 from mien.training.config import TrainingConfig
-from mien.training.networks import build_network
+from mien.training.networks import build_network, load_initial_weights
 
 CHECKPOINT_FORMAT = 1
 
@@ -56,9 +56,23 @@ class TrainingRun:
 
     @classmethod
     def begin(cls, config: TrainingConfig, data_digest: str, device: torch.device) -> "TrainingRun":
-        """A run before its first step."""
+        """A run before its first step.
+
+        Raises:
+            ConfigError: there is no such network.
+            ModelError: the initial weights are missing, damaged or another network's.
+        """
         torch.manual_seed(config.seed)
-        network = build_network(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = build_network(config)
+        if config.initial_weights:
+            load_initial_weights(network, Path(config.initial_weights))
+        return cls._of(network, config, data_digest, device)
+
+    @classmethod
+    def _of(
+        cls, network: nn.Module, config: TrainingConfig, data_digest: str, device: torch.device
+    ) -> "TrainingRun":
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = copy.deepcopy(network).eval().requires_grad_(False)
         return cls(config, data_digest, network, average, _optimizer(network, config))
 
@@ -71,7 +85,8 @@ class TrainingRun:
         """
         state = _read_checkpoint(path, device)
         try:
-            run = cls.begin(TrainingConfig.from_dict(state["config"]), state["data"], device)
+            config = TrainingConfig.from_dict(state["config"])
+            run = cls._of(build_network(config), config, state["data"], device)
             run.network.load_state_dict(state["network"])
             run.average.load_state_dict(state["average"])
             run.optimizer.load_state_dict(state["optimizer"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mien.datasets.ferplus import FaceSet, read_split
 from mien.errors import ConfigError, ModelError
@@ -84,12 +85,13 @@ class Training:
             )
         self.run.data_digest = digest
         self.data = data.to(device)
+        self.teachers = [_load_teacher(Path(path), config, device) for path in config.teacher]
         self.scoring = scoring_data(_selection_half(self.valid_faces), config).to(device)
 
     def fit(self, on_step: Callable[[Progress], None], stopped: Callable[[], bool]) -> None:
         """Train to the end of the schedule, or until `stopped`; a checkpoint is left either way."""
         self.files.model.parent.mkdir(parents=True, exist_ok=True)
-        fit(self.run, self.data, self.scoring, on_step, self.save, stopped)
+        fit(self.run, self.data, self.scoring, self.teachers, on_step, self.save, stopped)
         self.save()
 
     def save(self) -> None:
@@ -138,6 +140,17 @@ def _resume(files: TrainingFiles, asked: dict[str, Any]) -> TrainingRun:
             )
     run = TrainingRun.load(files.checkpoint, choose_device(config.device))
     return dataclasses.replace(run, config=_with_threads(config))
+
+
+def _load_teacher(path: Path, config: TrainingConfig, device: torch.device) -> nn.Module:
+    teacher = TrainingRun.load(path, device)
+    if (teacher.config.labels, teacher.config.input_size) != (config.labels, config.input_size):
+        raise ConfigError(
+            f"{path}: the teacher knows {', '.join(teacher.config.labels)} at "
+            f"{teacher.config.input_size} pixels, expected {', '.join(config.labels)} at "
+            f"{config.input_size}"
+        )
+    return teacher.average.eval()
 
 
 def _with_threads(config: TrainingConfig) -> TrainingConfig:

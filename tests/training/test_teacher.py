@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mien import ModelError
+from mien.training.config import TrainingConfig
+from mien.training.data import TrainingData
+from mien.training.fit import teachers_answer, train_step
+from mien.training.networks import build_network, load_initial_weights
+from mien.training.networks.output import NetworkOutput
+from mien.training.run import TrainingRun
+
+CPU = torch.device("cpu")
+SMALL = TrainingConfig(network="residual_xs", precision="float32", dropout=0.0, erase=0.0)
+
+
+class Sure(nn.Module):
+    """A teacher that always gives the same probabilities."""
+
+    def __init__(self, *probabilities: float) -> None:
+        super().__init__()
+        self.probabilities = torch.tensor(probabilities)
+
+    def forward(self, faces: Tensor) -> NetworkOutput:
+        return NetworkOutput(self.probabilities.log().repeat(len(faces), 1), faces)
+
+
+def test_several_teachers_answer_with_their_mean() -> None:
+    answer = teachers_answer([Sure(0.9, 0.1), Sure(0.5, 0.5)], torch.zeros(3, 1, 48, 48))
+    torch.testing.assert_close(answer, torch.tensor([[0.7, 0.3]]).repeat(3, 1))
+
+
+@pytest.mark.parametrize(("share", "pull"), [(0.0, 0.0), (1.0, 1.0)])
+def test_the_share_says_how_much_of_the_target_is_the_teachers(share: float, pull: float) -> None:
+    # The votes say class 0, the teacher class 1: the offsets of the last layer follow the target.
+    config = TrainingConfig.from_dict(SMALL.to_dict() | {"teacher_share": share})
+    run = TrainingRun.begin(config, "", CPU)
+    before = run.network.get_parameter("head.bias").detach().clone()
+    images = torch.randint(0, 256, (8, 1, 48, 48), dtype=torch.uint8)
+    votes = torch.eye(8)[torch.zeros(8, dtype=torch.long)]
+    run.set_learning_rate(10)
+    train_step(run, TrainingData(images, votes), torch.arange(8), [Sure(0, 1, 0, 0, 0, 0, 0, 0)])
+    moved = run.network.get_parameter("head.bias").detach() - before
+    assert moved.argmax() == pull
+    assert moved[[0, 1]].min() < 0
+
+
+def test_initial_weights_are_taken_by_name_and_shape(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.manual_seed(1)
+    source = build_network(SMALL).state_dict()
+    source["head.weight"] = torch.zeros(3, 3)  # of another shape: left out
+    torch.save(source, path)
+    run = TrainingRun.begin(
+        TrainingConfig.from_dict(SMALL.to_dict() | {"initial_weights": str(path)}), "", CPU
+    )
+    ours = run.network.state_dict()
+    assert torch.equal(ours["stem.1.weight"], source["stem.1.weight"])
+    assert torch.equal(run.average.state_dict()["stem.1.weight"], source["stem.1.weight"])
+    assert ours["head.weight"].shape == (8, 112)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"not weights", "not a readable file of weights"),
+        ({"other": torch.zeros(1)}, "holds 0 of the network's"),
+        ([1, 2], "holds 0 of the network's"),
+    ],
+)
+def test_other_files_are_no_initial_weights(tmp_path: Path, content: object, message: str) -> None:
+    path = tmp_path / "weights.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(ModelError, match=message):
+        load_initial_weights(build_network(SMALL), path)
