@@ -16,7 +16,7 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "229110c865b3906be123e94e9568d2fade34936660da92afb584b29c8933acf1"
+        "default.onnx", "cebf739e45b3eb73d81b35f52833517556ac37162706a3e033488c1371b7cfef"
     ),
 }
 
