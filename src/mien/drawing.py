@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mien.results import FaceResult
+from mien.results import FaceResult, confidence_text
 
 #: Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 COLORS = {
@@ -41,7 +41,8 @@ def draw_faces(image_rgb: NDArray[np.uint8], faces: Sequence[FaceResult]) -> NDA
 
 def label_text(face: FaceResult) -> str:
     """Emotion and confidence in a few words."""
-    return f"{face['emotion']} {face['confidence']:.0%}{' ?' if face['uncertain'] else ''}"
+    doubt = " ?" if face["uncertain"] else ""
+    return f"{face['emotion']} {confidence_text(face['confidence'])}{doubt}"
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, face: FaceResult, unit: int) -> None:

@@ -54,6 +54,11 @@ class FaceResult(TypedDict):
     uncertain: bool
 
 
+def confidence_text(confidence: float) -> str:
+    """A confidence in whole percent; what would round to certainty is ">99%"."""
+    return ">99%" if confidence >= 0.995 else f"{confidence:.0%}"
+
+
 def box_inside(box: Sequence[float], width: int, height: int) -> list[int]:
     """A box (x, y, width, height) in whole pixels, cut at the borders of a frame.
 

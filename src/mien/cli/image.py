@@ -12,6 +12,7 @@ import typer
 
 from mien.cli import console
 from mien.errors import ImageError
+from mien.results import confidence_text
 
 if TYPE_CHECKING:
     from mien.recognition import EmotionRecognition
@@ -157,7 +158,7 @@ def _table_rows(
                 name,
                 str(number),
                 face["emotion"],
-                f"{face['confidence']:.0%}",
+                confidence_text(face["confidence"]),
                 ", ".join(face["candidates"][1:]),
                 "uncertain" if face["uncertain"] else "",
             )
