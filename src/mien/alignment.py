@@ -74,13 +74,16 @@ def cut(frame_grey: Image, transform: Matrix, side: int) -> Image:
     return _resized(np.asarray(face, dtype=np.uint8), side)
 
 
-def whole(face_grey: Image, side: int) -> Image:
-    """A cut-out face as it is: padded to a square by repeating its border, and scaled."""
-    height, width = face_grey.shape
+def whole(face: Image, side: int) -> Image:
+    """A cut-out face as it is, (H, W) or (H, W, C): padded to a square, and scaled.
+
+    The padding repeats its border.
+    """
+    height, width = face.shape[:2]
     rest = max(height, width) - np.array([height, width])
     (top, left), (bottom, right) = rest // 2, rest - rest // 2
     square = cv2.copyMakeBorder(
-        face_grey, int(top), int(bottom), int(left), int(right), cv2.BORDER_REPLICATE
+        face, int(top), int(bottom), int(left), int(right), cv2.BORDER_REPLICATE
     )
     return _resized(np.asarray(square, dtype=np.uint8), side)
 

@@ -43,6 +43,11 @@ def candidates(probability: Floats, threshold: float) -> Mask:
 def face_likeness(embedding: NDArray[np.floating], parameters: CalibrationParameters) -> Floats:
     """How much cuts look like faces (N,), from 0 to 1: logistic in the embedding (N, D)."""
     odds = embedding @ np.array(parameters.likeness_weights) + parameters.likeness_offset
+    return logistic(odds)
+
+
+def logistic(odds: NDArray[np.floating]) -> Floats:
+    """Probabilities from log odds."""
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -700, 700))))
 
 
@@ -52,7 +57,8 @@ def is_uncertain(
     """Which answers (N,) not to act on: too ambiguous, or of a cut too unlike a face.
 
     Too ambiguous: more uncertain than 95 % of the validation faces on whose emotion more than
-    half of the crowd agree. Too unlike a face: less like one than 99 % of the validation faces.
+    half of the crowd agree. Too unlike a face: less like one than 99 % of the validation faces
+    are to a regression that has not learnt from them.
     """
     return np.asarray(
         (uncertainty > parameters.most_uncertainty) | (face_likeness < parameters.least_likeness)

@@ -111,8 +111,9 @@ def write_image(path: Path, image_rgb: NDArray[np.uint8]) -> None:
         ImageError: there is no such format.
     """
     formats = Image.registered_extensions()
-    if path.suffix.lower() not in formats:
+    if formats.get(path.suffix.lower()) not in Image.SAVE:
         raise ImageError(f"{path}: no picture format has this ending, expected .png or .jpg, say")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         Image.fromarray(image_rgb).save(part, formats[path.suffix.lower()])
 

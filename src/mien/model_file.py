@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.errors import ModelError
+from mien.errors import ConfigError, ModelError
 from mien.models import PACKAGED, read_packaged
 from mien.results import LANDMARK_NAMES
 from mien.sessions import create_session
@@ -145,11 +145,11 @@ def open_model(model: str | Path = "default", device: str = "cpu", threads: int 
     content = _read(model)
     try:
         session = create_session(content, device, threads)
-    except Exception as error:  # ONNX Runtime raises kinds of its own for a damaged file
-        if type(error).__module__.startswith("onnxruntime"):
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"{model}: not a whole ONNX file ({reason})") from error
+    except ConfigError:
         raise
+    except Exception as error:  # ONNX Runtime raises many kinds for a damaged file
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{model}: not a whole ONNX file ({reason})") from error
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(

@@ -209,20 +209,27 @@ def _as_faces(boxes: Sequence[Sequence[float]]) -> list[DetectedFace]:
 
 def _checked_face(face: DetectedFace) -> DetectedFace:
     """What a detector gave, as plain numbers: a caller's own may give anything."""
+    if face.score is not None and not np.isfinite(face.score):
+        raise ImageError(f"the detector's score is {face.score!r}, expected a number or None")
     if face.landmarks is None:
         return DetectedFace(_checked_box(face.box), face.score)
-    landmarks = np.asarray(face.landmarks, dtype=np.float64)
+    landmarks = _as_numbers(face.landmarks)
     if landmarks.shape != (5, 2) or not (np.abs(landmarks) < FARTHEST).all():
         raise ImageError(f"the landmarks are {face.landmarks!r}, expected five points (x, y)")
     return DetectedFace(_checked_box(face.box), face.score, landmarks)
 
 
 def _checked_box(box: Any) -> tuple[float, float, float, float]:
-    try:
-        values = np.asarray(box, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
+    values = _as_numbers(box)
     if values.shape != (4,) or not (np.abs(values) < FARTHEST).all() or values[2:].min() <= 0:
         raise ImageError(f"the box is {box!r}, expected x, y, width and height in pixels")
     x, y, width, height = values.tolist()
     return x, y, width, height
+
+
+def _as_numbers(values: Any) -> NDArray[np.float64]:
+    """An array of numbers; an empty one of anything else."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)

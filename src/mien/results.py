@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
 
@@ -23,7 +24,7 @@ class DetectedFace:
 
     box: tuple[float, float, float, float]
     score: float | None = None
-    landmarks: NDArray[np.floating] | Sequence[tuple[float, float]] | None = None
+    landmarks: "NDArray[np.floating] | Sequence[tuple[float, float]] | None" = None
 
 
 class FaceResult(TypedDict):

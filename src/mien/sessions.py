@@ -11,6 +11,7 @@ import onnxruntime
 from mien.errors import ConfigError
 
 DEVICES = ("cpu", "cuda", "auto")
+CUDA = "CUDAExecutionProvider"
 
 
 def create_session(
@@ -31,13 +32,20 @@ def create_session(
     options.log_severity_level = 3
     # Threads that spin while they wait would take the cores from a second session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(content, options, providers=_providers(device))
+    session = onnxruntime.InferenceSession(
+        content, options, providers=_providers(device), enable_fallback=0
+    )
+    if device == "cuda" and session.get_providers()[0] != CUDA:
+        raise ConfigError(
+            "device is 'cuda', but ONNX Runtime could not open it: its CUDA libraries are missing"
+        )
+    return session
 
 
 def _providers(device: str) -> list[str]:
     if device not in DEVICES:
         raise ConfigError(f"device is {device!r}, expected one of {', '.join(DEVICES)}")
-    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    has_cuda = CUDA in onnxruntime.get_available_providers()
     if device == "cuda" and not has_cuda:
         raise ConfigError(
             "device is 'cuda', but this ONNX Runtime has no CUDA; "
@@ -45,4 +53,4 @@ def _providers(device: str) -> list[str]:
         )
     if device == "cpu" or not has_cuda:
         return ["CPUExecutionProvider"]
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    return [CUDA, "CPUExecutionProvider"]

@@ -1,4 +1,6 @@
 import json
+import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -229,3 +231,16 @@ def test_without_a_path_the_usage_is_shown() -> None:
     code, stdout, _ = run()
     assert code == 2
     assert stdout == ""
+
+
+def test_results_go_to_a_file_although_progress_is_on_a_terminal(
+    astronaut_path: Path, tmp_path: Path
+) -> None:
+    terminal, shown = pty.openpty()
+    with (tmp_path / "faces.json").open("w") as file:
+        command = [sys.executable, "-m", "mien", "image", str(astronaut_path), "--json"]
+        done = subprocess.run(command, stdout=file, stderr=shown, stdin=shown, check=False)
+    os.close(shown)
+    os.close(terminal)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "faces.json").read_text())["faces"]

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from mien import ConfigError
-from mien.training.config import TrainingConfig, read_settings
+from mien.datasets.votes import RULES
+from mien.training.config import CHOICES, TrainingConfig, read_settings
 
 
 def test_every_setting_has_a_help_text_and_survives_a_round_trip() -> None:
@@ -23,7 +24,7 @@ def test_an_unknown_setting_names_the_nearest_known_one() -> None:
     ("settings", "message"),
     [
         ({"epochs": 0}, "epochs is 0, expected at least 1"),
-        ({"epochs": 2.5}, r"epochs is 2.5, expected a int"),
+        ({"epochs": 2.5}, r"epochs is 2.5, expected a whole number"),
         ({"epochs": True}, "epochs is True"),
         ({"dropout": 1.5}, "dropout is 1.5, expected from 0 to 0.95"),
         ({"dropout": "much"}, "dropout is 'much'"),
@@ -32,12 +33,19 @@ def test_an_unknown_setting_names_the_nearest_known_one() -> None:
         ({"device": "tpu"}, "device is 'tpu'"),
         ({"labels": ["happiness", "joy"]}, "'joy' is none of FER"),
         ({"labels": ["anger", "anger"]}, "two different names"),
+        ({"teacher": [1]}, r"teacher is \(1,\), expected a list of names"),
+        ({"batch_size": 1}, "batch_size is 1, expected at least 2"),
+        ({"seed": 10**30}, "seed is 1000"),
         ({"labels": "anger"}, "labels is 'anger', expected a list of names"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainingConfig.from_dict(settings)
+
+
+def test_every_rule_for_votes_is_a_label_mode() -> None:
+    assert CHOICES["label_mode"] == tuple(RULES)
 
 
 def test_whole_numbers_do_for_fractions() -> None:

@@ -8,11 +8,11 @@ from mien import ModelError
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.fit import teachers_answer, train_step
-from mien.training.networks import build_network, load_initial_weights
+from mien.training.networks import build_network
 from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
+from mien.training.weights import load_initial_weights
 
-CPU = torch.device("cpu")
 SMALL = TrainingConfig(network="residual_xs", precision="float32", dropout=0.0, erase=0.0)
 
 
@@ -36,7 +36,7 @@ def test_several_teachers_answer_with_their_mean() -> None:
 def test_the_share_says_how_much_of_the_target_is_the_teachers(share: float, pull: float) -> None:
     # The votes say class 0, the teacher class 1: the offsets of the last layer follow the target.
     config = TrainingConfig.from_dict(SMALL.to_dict() | {"teacher_share": share})
-    run = TrainingRun.begin(config, "", CPU)
+    run = TrainingRun.begin(config)
     before = run.network.get_parameter("head.bias").detach().clone()
     images = torch.randint(0, 256, (8, 1, 48, 48), dtype=torch.uint8)
     votes = torch.eye(8)[torch.zeros(8, dtype=torch.long)]
@@ -54,7 +54,7 @@ def test_initial_weights_are_taken_by_name_and_shape(tmp_path: Path) -> None:
     source["head.weight"] = torch.zeros(3, 3)  # of another shape: left out
     torch.save(source, path)
     run = TrainingRun.begin(
-        TrainingConfig.from_dict(SMALL.to_dict() | {"initial_weights": str(path)}), "", CPU
+        TrainingConfig.from_dict(SMALL.to_dict() | {"initial_weights": str(path)})
     )
     ours = run.network.state_dict()
     assert torch.equal(ours["stem.1.weight"], source["stem.1.weight"])

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,19 +31,20 @@ STEPS = 60
 
 # Saves the checkpoint as ever, until the second one: that is half written when the process dies.
 DIES_WHILE_SAVING = """
-import os, signal, sys, torch
+import os, signal
+from pathlib import Path
 from mien.__main__ import main
 
-save, saved = torch.save, []
+write, written = Path.write_bytes, []
 
-def save_or_die(state, path):
-    saved.append(path)
-    save(state, path)
-    if len(saved) == 2:
-        os.truncate(path, 5000)
+def write_or_die(path, content):
+    written.append(path)
+    if len(written) == 2:
+        write(path, bytes(content)[:5000])
         os.kill(os.getpid(), signal.SIGKILL)
+    return write(path, content)
 
-torch.save = save_or_die
+Path.write_bytes = write_or_die
 main()
 """
 
@@ -182,7 +185,42 @@ def test_seven_classes_make_a_model_that_deploys(ferplus_dir: Path, tmp_path: Pa
 def test_an_earlier_training_is_not_overwritten(ferplus_dir: Path, uninterrupted: Path) -> None:
     done = mien(*command(ferplus_dir, uninterrupted))
     assert done.returncode == 1
-    assert "stands from an earlier training" in done.stderr
+    assert "is there already" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["model.csv", "model.png"])
+def test_other_files_of_that_name_are_not_overwritten(
+    ferplus_dir: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    done = mien(*command(ferplus_dir, tmp_path))
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_too_few_faces_to_calibrate_on_are_noticed_before_training(tmp_path: Path) -> None:
+    write_ferplus(tmp_path / "data", {"FER2013Train": 64, "FER2013Valid": 24})
+    done = mien(*command(tmp_path / "data", tmp_path))
+    assert done.returncode == 1
+    assert "expected at least 20" in done.stderr
+    assert "Training" not in done.stderr
+
+
+def test_a_folder_that_takes_no_files_is_noticed_before_training(ferplus_dir: Path) -> None:
+    done = mien("train", "--data-dir", str(ferplus_dir), "--model-path", "/proc/model.onnx")
+    assert done.returncode == 1
+    assert "Training" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_full_disk_is_one_line(ferplus_dir: Path, tmp_path: Path) -> None:
+    arguments = " ".join(shlex.quote(a) for a in command(ferplus_dir, tmp_path))
+    limited = f"ulimit -f 1024; exec {shlex.quote(sys.executable)} -m mien {arguments}"
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -208,16 +246,32 @@ def test_resuming_with_other_data_is_refused(
     done = mien(*command(other, uninterrupted, "--resume"))
     assert done.returncode == 1
     assert "began with other training data" in done.stderr
+    again = ["export", str(uninterrupted / "model.ckpt"), "--model-path", str(other / "a.onnx")]
+    done = mien(*again, "--data-dir", str(other))
+    assert done.returncode == 1
+    assert "began with other training data" in done.stderr
 
 
 def test_resuming_without_a_whole_checkpoint_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:
     done = mien(*command(ferplus_dir, tmp_path, "--resume"))
     assert done.returncode == 1
     assert "no such checkpoint" in done.stderr
-    (tmp_path / "model.ckpt").write_bytes(b"PK\x03\x04 no more")
-    done = mien(*command(ferplus_dir, tmp_path, "--resume"))
-    assert done.returncode == 1
-    assert "not a readable checkpoint" in done.stderr
+    for content in (b"PK\x03\x04 no more", b""):
+        (tmp_path / "model.ckpt").write_bytes(content)
+        done = mien(*command(ferplus_dir, tmp_path, "--resume"))
+        assert done.returncode == 1
+        assert "not a readable checkpoint" in done.stderr
+
+
+def test_a_checkpoint_of_another_version_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:
+    arguments = command(ferplus_dir, tmp_path, "--resume")
+    states: list[Any] = [{"format": 1}, {"format": 0}, [], {"format": 1, "config": {"speed": 3}}]
+    for state in states:
+        torch.save(state, tmp_path / "model.ckpt")
+        done = mien(*arguments)
+        assert done.returncode == 1
+        assert "model.ckpt" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_model_file_is_made_again_from_the_checkpoint(
@@ -250,6 +304,21 @@ def test_a_student_learns_from_a_teacher(
     settings = open_model(tmp_path / "model.onnx").metadata.provenance["settings"]
     assert settings["teacher"] == [teacher]
     assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
+
+
+def test_resuming_with_another_teacher_is_refused(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    teacher = tmp_path / "teacher.ckpt"
+    shutil.copy(uninterrupted / "model.ckpt", teacher)
+    arguments = command(ferplus_dir, tmp_path, "--teacher", str(teacher), "--epochs", "1")
+    assert mien(*arguments).returncode == 0
+    state = checkpoint(uninterrupted)
+    state["average"]["head.bias"] += 1
+    torch.save(state, teacher)
+    done = mien(*arguments, "--resume")
+    assert done.returncode == 1
+    assert "other training data or teachers" in done.stderr
 
 
 def test_a_teacher_of_other_labels_is_refused(

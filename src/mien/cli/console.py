@@ -77,6 +77,7 @@ def progress_bar(name: str) -> Iterator[Bar]:
         TimeRemainingColumn(),
         console=errors,
         disable=not errors.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else results would leave a file for the terminal
     )
     with progress:
         yield Bar(progress, name)

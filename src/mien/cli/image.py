@@ -81,12 +81,15 @@ def demo(
     ),
 ) -> None:
     """Recognise the emotion on the picture that comes with mien."""
+    from mien.drawing import draw_faces
+    from mien.images import read_image, write_image
     from mien.recognition import EmotionRecognition
 
-    recognition = EmotionRecognition()
     with as_file(files("mien") / "assets" / "astronaut.jpg") as path:
-        faces = _recognise(recognition, path, out)
+        picture = read_image(path)
+    faces = EmotionRecognition().run(picture, color="RGB")
     console.table(_TABLE_HEAD, _table_rows([(Path("astronaut.jpg"), faces)]))
+    write_image(out, draw_faces(picture, faces))
     console.say(f"Annotated picture: {out}")
     console.say("Picture: Eileen Collins, NASA, public domain")
 

@@ -77,7 +77,7 @@ def train(
         training.finish()
     done = len(training.run.history)
     console.say(f"{model_path}: trained for {done} of {training.run.config.epochs} epochs")
-    if wish.signal_number is not None:
+    if wish.signal_number is not None and not training.run.is_finished:
         console.note("Stopped early; --resume goes on")
         raise typer.Exit(128 + wish.signal_number)
 
@@ -112,10 +112,11 @@ def _shown_on(bar: console.Bar) -> Callable[[Any], None]:
 
 
 def _require_torch() -> None:
-    if find_spec("torch") is None:
-        raise ConfigError(
-            "training needs PyTorch, which is not installed: pip install 'mien[train]'"
-        )
+    for package in ("torch", "onnx", "onnxscript"):
+        if find_spec(package) is None:
+            raise ConfigError(
+                f"training needs {package}, which is not installed: pip install 'mien[train]'"
+            )
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

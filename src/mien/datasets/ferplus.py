@@ -99,7 +99,7 @@ def prepare(
         DataError: a file is damaged, or the two tables do not fit one another.
     """
     table = read_vote_table(ferplus)
-    rows_of = {name: _rows_of_split(table, name) for name in SPLITS}
+    rows_of = _rows_of_splits(ferplus, table)
     to_write = [name for name in SPLITS if _replaces_labels(out, name, rows_of[name], labels)]
     folder_of = {split.usage: out / split.folder for split in SPLITS.values()}
     for folder in folder_of.values():
@@ -149,8 +149,21 @@ def read_split(data_dir: Path, split: str) -> FaceSet:
     )
 
 
-def _rows_of_split(table: Sequence[VoteRow], name: str) -> list[VoteRow]:
-    return first_of_each_name([row for row in table if row.usage == SPLITS[name].usage])
+def _rows_of_splits(path: Path, table: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:
+    """The rows of each split that name an image."""
+    name_of = {split.usage: name for name, split in SPLITS.items()}
+    rows: dict[str, list[VoteRow]] = {name: [] for name in SPLITS}
+    for row in table:
+        if row.usage not in name_of:
+            raise DataError(
+                f"{path}, line {row.line}: Usage is {row.usage!r}, expected one of "
+                f"{', '.join(name_of)}"
+            )
+        rows[name_of[row.usage]].append(row)
+    for name, split in SPLITS.items():
+        if not any(row.name for row in rows[name]):
+            raise DataError(f"{path}: no row names an image for {split.usage}")
+    return {name: first_of_each_name(of_split) for name, of_split in rows.items()}
 
 
 def _replaces_labels(

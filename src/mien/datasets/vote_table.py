@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +79,7 @@ def read_label_file(path: Path) -> list[VoteRow]:
 
 def write_label_file(path: Path, rows: Sequence[VoteRow]) -> None:
     """Write a folder's `label.csv` in the form of the FER+ repository."""
-    with replacing(path) as part, part.open("w", newline="", encoding="ascii") as file:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([row.name, FACE_BOX, *row.votes] for row in rows)
 
@@ -125,7 +126,7 @@ def _name(path: Path, line: int, cell: str) -> str:
 
 def _votes(path: Path, line: int, cells: Sequence[str]) -> tuple[int, ...]:
     for cell in cells:
-        if not cell.strip().isascii() or not cell.strip().isdigit():
+        if not re.fullmatch(r"\s*[0-9]{1,6}\s*", cell, re.ASCII):
             raise DataError(f"{path}, line {line}: {cell!r} is no number of votes (0, 1, 2, ...)")
     return tuple(map(int, cells))
 

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
+from mien.labels import EMOTIONS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-EMOTION_COUNT = 8
+EMOTION_COUNT = len(EMOTIONS)
 
 
 def without_outliers(votes: Integers) -> Integers:

@@ -4,18 +4,23 @@ The validation set is cut in two: on one half the calibration is fitted, by the 
 and settings are chosen. Images that stand in the training set too are left out of the first.
 """
 
-import dataclasses
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.calibration import face_likeness, probabilities, uncertainty
+from mien.calibration import logistic, probabilities, uncertainty
 from mien.classification import Classification
+from mien.datasets.ferplus import FaceSet, without_needless_colour
+from mien.datasets.votes import strict_majority
 from mien.errors import DataError
+from mien.evaluation.scoring import label_indices
 from mien.model_file import CalibrationParameters
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 COVERAGE = 0.95
 CLEAR_SHARE = 0.95
@@ -24,9 +29,26 @@ FEWEST_FACES = 20
 LIKENESS_PENALTY = 1e-3
 
 
-def calibration_half(count: int) -> NDArray[np.bool_]:
-    """Which of `count` validation faces belong to the half for calibration: every second one."""
-    return np.asarray(np.arange(count) % 2 == 0)
+def calibration_half(valid: FaceSet) -> Mask:
+    """Which validation faces (N,) belong to the half for calibration.
+
+    The pixels decide, so that equal images fall into the same half whatever they are called.
+    """
+    digests = [
+        hashlib.sha256(without_needless_colour(image).tobytes()).digest() for image in valid.images
+    ]
+    return np.array([digest[0] % 2 == 0 for digest in digests], dtype=bool)
+
+
+def calibration_faces(train: FaceSet, valid: FaceSet) -> Mask:
+    """Which validation faces (N,) calibrate: those of their half that are not in `train` too."""
+    return calibration_half(valid) & ~valid.also_in(train)
+
+
+def check_calibration_faces(train: FaceSet, valid: FaceSet, labels: Sequence[str]) -> None:
+    """Raise DataError unless enough validation faces have a majority for one of the labels."""
+    known = label_indices(strict_majority(valid.votes)[0], labels) >= 0
+    _check_count(int((calibration_faces(train, valid) & known).sum()))
 
 
 def fit_calibration(
@@ -40,25 +62,17 @@ def fit_calibration(
         DataError: fewer than 20 faces have a label.
     """
     clear = labels >= 0
-    if clear.sum() < FEWEST_FACES:
-        raise DataError(
-            f"{clear.sum()} validation faces with a majority are left to fit the calibration on, "
-            f"expected at least {FEWEST_FACES}"
-        )
+    _check_count(int(clear.sum()))
     temperature = fit_temperature(faces.logits[clear], labels[clear])
     probability = probabilities(faces.logits[clear], temperature)
     weights, offset = fit_likeness(faces.embedding, nonfaces.embedding)
-    parameters = CalibrationParameters(
+    return CalibrationParameters(
         temperature=temperature,
         candidate_threshold=conformal_threshold(probability, labels[clear]),
         likeness_weights=tuple(weights.tolist()),
         likeness_offset=offset,
         most_uncertainty=float(np.quantile(uncertainty(probability), CLEAR_SHARE)),
-        least_likeness=0.0,
-    )
-    likeness = face_likeness(faces.embedding, parameters)
-    return dataclasses.replace(
-        parameters, least_likeness=float(np.quantile(likeness, 1 - LIKE_SHARE))
+        least_likeness=likeness_limit(faces.embedding, nonfaces.embedding),
     )
 
 
@@ -110,7 +124,7 @@ def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], 
     penalty = np.append(np.full(embedding.shape[1], LIKENESS_PENALTY), 0.0)
     weights = np.zeros(inputs.shape[1])
     for _ in range(50):
-        likeness = 1 / (1 + np.exp(-inputs @ weights))
+        likeness = logistic(inputs @ weights)
         slope = inputs.T @ (share * (likeness - target)) + penalty * weights
         curve = (inputs.T * (share * likeness * (1 - likeness))) @ inputs + np.diag(penalty + 1e-9)
         step = np.linalg.solve(curve, slope)
@@ -119,3 +133,24 @@ def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], 
             break
     scaled = weights[:-1] / spread
     return scaled, float(weights[-1] - scaled @ centre)
+
+
+def likeness_limit(faces: Floats, nonfaces: Floats) -> float:
+    """The face likeness that 99 % of faces reach which the regression has not learnt from.
+
+    Each half of the faces is judged by a regression on the other half.
+    """
+    halves = np.arange(len(faces)) % 2
+    likeness = np.empty(len(faces))
+    for half in (0, 1):
+        weights, offset = fit_likeness(faces[halves != half], nonfaces)
+        likeness[halves == half] = logistic(faces[halves == half] @ weights + offset)
+    return float(np.quantile(likeness, 1 - LIKE_SHARE))
+
+
+def _check_count(labelled: int) -> None:
+    if labelled < FEWEST_FACES:
+        raise DataError(
+            f"{labelled} validation faces with a majority are left to fit the calibration on, "
+            f"expected at least {FEWEST_FACES}"
+        )

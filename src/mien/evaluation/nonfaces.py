@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-Images = NDArray[np.uint8]
 Generator = np.random.Generator
 
 
-def made_nonfaces(faces: Images, count: int, seed: int = 0) -> Images:
+def made_nonfaces(faces: Image, count: int, seed: int = 0) -> Image:
     """Cuts without a face, uint8 (count, S, S), every kind equally often.
 
     Args:

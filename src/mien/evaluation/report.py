@@ -7,12 +7,6 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from mien.evaluation.figures import (
-    as_data_uri,
-    classes_figure,
-    confusion_figure,
-    reliability_figure,
-)
 from mien.evaluation.metrics import Share
 from mien.evaluation.validation import Validation
 from mien.files import replacing
@@ -66,6 +60,13 @@ def write_report(folder: Path, result: Validation) -> None:
 
 def report_page(result: Validation) -> str:
     """The report as one HTML page, its pictures inside."""
+    from mien.evaluation.figures import (
+        as_data_uri,
+        classes_figure,
+        confusion_figure,
+        reliability_figure,
+    )
+
     scores = result.scores
     return _PAGE.substitute(
         title=escape(f"{result.model} on {result.split}"),

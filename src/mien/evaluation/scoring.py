@@ -9,7 +9,7 @@ from mien import alignment
 from mien.classification import Classification, classify
 from mien.datasets.ferplus import FaceSet
 from mien.images import to_grey
-from mien.labels import emotion_columns
+from mien.labels import EMOTIONS, emotion_columns
 from mien.model_file import ModelFile
 
 
@@ -26,6 +26,6 @@ def network_faces(faces: FaceSet, side: int) -> NDArray[np.uint8]:
 
 def label_indices(labels: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.int64]:
     """Labels (N,) in the order of FER+ as indices into `names`; -1 where there is none."""
-    places = np.full(9, -1)  # the ninth is what -1 points to
+    places = np.full(len(EMOTIONS) + 1, -1)  # -1 points to the last
     places[emotion_columns(names)] = np.arange(len(names))
     return places[labels]

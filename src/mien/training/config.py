@@ -38,7 +38,7 @@ class TrainingConfig:
     stochastic_depth: float = _setting(0.1, "Share of skipped blocks, at the deepest block.", 0, 0.95)
 
     epochs: int = _setting(40, "Length of the schedule.", 1)
-    batch_size: int = _setting(128, "Images a step.", 1)
+    batch_size: int = _setting(128, "Images a step.", 2)
     learning_rate: float = _setting(0.12, "Highest learning rate.", 0)
     warmup: float = _setting(0.08, "Share of the schedule with linear warm-up, before the cosine decay.", 0, 1)
     momentum: float = _setting(0.9, "Nesterov momentum of the gradient descent.", 0, 1)
@@ -65,7 +65,7 @@ class TrainingConfig:
     erase: float = _setting(0.3, "Largest side of the erased patch, as a share of the image's.", 0, 1)
     erase_share: float = _setting(0.4, "Share of images with an erased patch.", 0, 1)
 
-    seed: int = _setting(0, "Seed of everything that is drawn.", 0)
+    seed: int = _setting(0, "Seed of everything that is drawn.", 0, 2**63 - 1)
     precision: str = _setting("auto", "auto, float32 or bfloat16 (mixed).")
     device: str = _setting("auto", "auto, cpu or cuda.")
     threads: int = _setting(0, "Threads on the CPU; 0: as many as there are cores.", 0)
@@ -103,6 +103,7 @@ class TrainingConfig:
 #: Settings that change how a run is carried out, but not what it computes on one kind of device.
 RUNNING = ("device", "threads")
 
+KINDS = {tuple: "a list of names", str: "a name", int: "a whole number", float: "a number"}
 CHOICES = {
     "label_mode": ("soft", "majority", "probability", "crossentropy", "multi_target"),
     "precision": ("auto", "float32", "bfloat16"),
@@ -116,9 +117,10 @@ def _check_value(setting: "dataclasses.Field[Any]", value: Any) -> None:
         fits = isinstance(value, int | float) and not isinstance(value, bool)
     else:
         fits = type(value) is type(default)
+    if isinstance(value, tuple):
+        fits = fits and all(isinstance(item, str) for item in value)
     if not fits:
-        kind = "list of names" if isinstance(default, tuple) else type(default).__name__
-        raise ConfigError(f"{name} is {value!r}, expected a {kind}")
+        raise ConfigError(f"{name} is {value!r}, expected {KINDS[type(default)]}")
     low, high = setting.metadata["low"], setting.metadata["high"]
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         limits = f"at least {low}" if high is None else f"from {low} to {high}"
@@ -134,7 +136,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         ConfigError: the file can't be read.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mien import alignment
 from mien.datasets.ferplus import FaceSet
 from mien.datasets.votes import strict_majority, training_targets
 from mien.errors import DataError
@@ -68,13 +68,7 @@ def scoring_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
 
 
 def image_tensor(images: NDArray[np.uint8], side: int) -> Tensor:
-    """uint8 (N, C, side, side) from uint8 (N, H, W) or (N, H, W, 3)."""
-    stacked = torch.from_numpy(images if images.ndim == 4 else images[..., None])
-    stacked = stacked.permute(0, 3, 1, 2).contiguous()
-    if stacked.shape[2:] == (side, side):
-        return stacked
-    resized = [
-        F.interpolate(part.float(), size=(side, side), mode="bilinear", antialias=True)
-        for part in torch.split(stacked, 1024)
-    ]
-    return torch.cat(resized).round().clamp(0, 255).to(torch.uint8)
+    """uint8 (N, C, side, side) from uint8 (N, H, W) or (N, H, W, 3), cut as at run time."""
+    cuts = np.stack([alignment.whole(image, side) for image in images])
+    stacked = torch.from_numpy(cuts if cuts.ndim == 4 else cuts[..., None])
+    return stacked.permute(0, 3, 1, 2).contiguous()

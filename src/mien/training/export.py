@@ -21,7 +21,7 @@ from mien.alignment import CANONICAL_LANDMARKS
 from mien.classification import Classification, classify
 from mien.datasets.ferplus import FaceSet
 from mien.datasets.votes import strict_majority
-from mien.evaluation.fitting import calibration_half, fit_calibration
+from mien.evaluation.fitting import calibration_faces, calibration_half, fit_calibration
 from mien.evaluation.nonfaces import made_nonfaces
 from mien.evaluation.scoring import label_indices, network_faces
 from mien.files import replacing
@@ -131,8 +131,8 @@ def _fit(run: TrainingRun, content: bytes, train: FaceSet, valid: FaceSet) -> di
     labels = label_indices(strict_majority(valid.votes)[0], run.config.labels)
     session, faces = create_session(content), network_faces(valid, run.config.input_size)
     outputs = classify(session, faces)
-    fitted_on = calibration_half(len(valid)) & ~valid.also_in(train)
-    chosen_by = ~calibration_half(len(valid)) & (labels >= 0)
+    fitted_on = calibration_faces(train, valid)
+    chosen_by = ~calibration_half(valid) & (labels >= 0)
     right = outputs.logits[chosen_by].argmax(axis=1) == labels[chosen_by]
     provenance = {
         "mien": mien.__version__,

@@ -18,6 +18,7 @@ from mien.errors import MienError
 from mien.training.augment import augment, to_grey
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
+from mien.training.devices import uses_bfloat16
 from mien.training.run import TrainingRun
 
 EVALUATION_BATCH = 512
@@ -149,22 +150,6 @@ def score(network: nn.Module, scoring: TrainingData) -> tuple[float, float]:
     loss = F.cross_entropy(logits, scoring.targets).item()
     right = logits.argmax(dim=1) == scoring.targets.argmax(dim=1)
     return loss, right.float().mean().item()
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that "auto", "cpu" or "cuda" stands for here."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def uses_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether a step computes in bfloat16: where the device has units for it, unless set."""
-    if precision == "auto":
-        if device.type == "cuda":
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-    return precision == "bfloat16"
 
 
 def _finish_epoch(

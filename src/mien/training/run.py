@@ -1,7 +1,9 @@
 """The state of a training run, and its checkpoint on disk."""
 
 import copy
+import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -9,10 +11,12 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from mien.errors import ModelError
+from mien.errors import ConfigError, ModelError
 from mien.files import replacing
-from mien.training.config import TrainingConfig
-from mien.training.networks import build_network, load_initial_weights
+from mien.training.config import RUNNING, TrainingConfig
+from mien.training.devices import choose_device, set_threads
+from mien.training.networks import build_network
+from mien.training.weights import load_initial_weights, read_torch_file
 
 CHECKPOINT_FORMAT = 1
 
@@ -35,6 +39,7 @@ class TrainingRun:
     Attributes:
         config: the settings, fixed when the run began.
         data_digest: what the training data were.
+        teacher_digests: what the teachers were.
         network: the network that is trained.
         average: its averaged weights (EMA): the result.
         optimizer: gradient descent with Nesterov momentum.
@@ -46,6 +51,7 @@ class TrainingRun:
 
     config: TrainingConfig
     data_digest: str
+    teacher_digests: list[str]
     network: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
@@ -55,48 +61,78 @@ class TrainingRun:
     history: list[EpochScores] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, config: TrainingConfig, data_digest: str, device: torch.device) -> "TrainingRun":
+    def begin(
+        cls, config: TrainingConfig, data_digest: str = "", teacher_digests: Sequence[str] = ()
+    ) -> "TrainingRun":
         """A run before its first step.
 
         Raises:
-            ConfigError: there is no such network.
+            ConfigError: there is no such network or device.
             ModelError: the initial weights are missing, damaged or another network's.
         """
         torch.manual_seed(config.seed)
         network = build_network(config)
         if config.initial_weights:
             load_initial_weights(network, Path(config.initial_weights))
-        return cls._of(network, config, data_digest, device)
+        return cls._of(network, config, data_digest, list(teacher_digests))
 
     @classmethod
     def _of(
-        cls, network: nn.Module, config: TrainingConfig, data_digest: str, device: torch.device
+        cls,
+        network: nn.Module,
+        config: TrainingConfig,
+        data_digest: str,
+        teacher_digests: list[str],
     ) -> "TrainingRun":
-        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        set_threads(config.threads)
+        network = network.to(choose_device(config.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = copy.deepcopy(network).eval().requires_grad_(False)
-        return cls(config, data_digest, network, average, _optimizer(network, config))
+        optimizer = _optimizer(network, config)
+        return cls(config, data_digest, teacher_digests, network, average, optimizer)
 
     @classmethod
-    def load(cls, path: Path, device: torch.device) -> "TrainingRun":
+    def load(cls, path: Path, settings: dict[str, Any] | None = None) -> "TrainingRun":
         """A run as its checkpoint left it.
 
+        Args:
+            path: the checkpoint.
+            settings: settings asked for now; only those of `RUNNING` may differ.
+
         Raises:
-            ModelError: the file is missing, damaged or no checkpoint.
+            ModelError: the file is missing, damaged, or of another version.
+            ConfigError: a setting differs, or there is no such device.
         """
-        state = _read_checkpoint(path, device)
+        state = read_torch_file(path, "checkpoint")
+        if not isinstance(state, dict) or state.get("format") != CHECKPOINT_FORMAT:
+            raise ModelError(f"{path}: no mien checkpoint of format {CHECKPOINT_FORMAT}")
         try:
-            config = TrainingConfig.from_dict(state["config"])
-            run = cls._of(build_network(config), config, state["data"], device)
+            began = TrainingConfig.from_dict(state["config"])
+        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+            raise ModelError(f"{path}: does not fit this version of mien ({error})") from error
+        config = _same_settings(path, began, settings or {})
+        try:
+            run = cls._of(build_network(config), config, state["data"], state["teachers"])
             run.network.load_state_dict(state["network"])
             run.average.load_state_dict(state["average"])
             run.optimizer.load_state_dict(state["optimizer"])
             run.step, run.history = state["step"], state["history"]
             run.epoch_loss, run.epoch_seconds = state["epoch_loss"], state["epoch_seconds"]
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise ModelError(
-                f"{path}: the checkpoint does not fit this version ({error})"
-            ) from error
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"{path}: does not fit this version of mien ({reason})") from error
         return run
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the schedule has come to its end."""
+        return len(self.history) >= self.config.epochs
 
     def save(self, path: Path) -> None:
         """Write the checkpoint; the one before stays whole until this one is."""
@@ -104,6 +140,7 @@ class TrainingRun:
             "format": CHECKPOINT_FORMAT,
             "config": self.config.to_dict(),
             "data": self.data_digest,
+            "teachers": self.teacher_digests,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -112,17 +149,18 @@ class TrainingRun:
             "epoch_seconds": self.epoch_seconds,
             "history": self.history,
         }
+        buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, Python as what it is
+        torch.save(state, buffer)
         with replacing(path) as part:
-            torch.save(state, part)
+            part.write_bytes(buffer.getbuffer())
 
     def set_learning_rate(self, total_steps: int) -> float:
         """Warm-up to the highest learning rate, then half a cosine down to zero."""
         warmup_steps = self.config.warmup * total_steps
-        place = self.step + 1
-        if place < warmup_steps:
-            share = place / warmup_steps
+        if self.step < warmup_steps:
+            share = (self.step + 1) / (warmup_steps + 1)
         else:
-            decayed = (place - warmup_steps) / max(1.0, total_steps - warmup_steps)
+            decayed = (self.step - warmup_steps) / (total_steps - warmup_steps)
             share = (1 + math.cos(math.pi * decayed)) / 2
         rate = self.config.learning_rate * share
         for group in self.optimizer.param_groups:
@@ -140,13 +178,17 @@ class TrainingRun:
                 ours[name].copy_(value)
 
 
-def read_config(path: Path) -> TrainingConfig:
-    """The settings that a checkpoint's run began with.
-
-    Raises:
-        ModelError: the file is missing, damaged or no checkpoint.
-    """
-    return TrainingConfig.from_dict(_read_checkpoint(path, torch.device("cpu"))["config"])
+def _same_settings(path: Path, began: TrainingConfig, settings: dict[str, Any]) -> TrainingConfig:
+    """What a resumed run goes on with: its own settings, as its schedule is fixed in advance."""
+    config = TrainingConfig.from_dict(began.to_dict() | settings)
+    asked = config.to_dict()
+    for name, value in began.to_dict().items():
+        if name not in RUNNING and asked[name] != value:
+            raise ConfigError(
+                f"{name} is {asked[name]!r}, but {path} began with {value!r}; "
+                "a run keeps its settings"
+            )
+    return config
 
 
 def _optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -159,16 +201,3 @@ def _optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimi
     return torch.optim.SGD(
         groups, config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
     )
-
-
-def _read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such checkpoint") from None
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: not a readable checkpoint ({reason})") from error
-    if not isinstance(state, dict) or state.get("format") != CHECKPOINT_FORMAT:
-        raise ModelError(f"{path}: no mien checkpoint of format {CHECKPOINT_FORMAT}")
-    return state

@@ -1,23 +1,23 @@
 """A whole training: data in, model file, checkpoint, table and curves out."""
 
-import dataclasses
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from mien.datasets.ferplus import FaceSet, read_split
+from mien.datasets.ferplus import read_split
 from mien.errors import ConfigError, ModelError
-from mien.evaluation.fitting import calibration_half
-from mien.training.config import RUNNING, TrainingConfig, read_settings
+from mien.evaluation.fitting import calibration_half, check_calibration_faces
+from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
 from mien.training.data import scoring_data, training_data
 from mien.training.export import export
-from mien.training.fit import Progress, choose_device, fit
-from mien.training.run import TrainingRun, read_config
+from mien.training.fit import Progress, fit
+from mien.training.run import TrainingRun
+from mien.training.weights import weights_digest
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class TrainingFiles:
     def __post_init__(self) -> None:
         if self.model.suffix != ".onnx":
             raise ConfigError(f"the model path is {str(self.model)!r}, expected a name in .onnx")
+
+    def check_free(self) -> None:
+        """Raise ConfigError if one of the files is there."""
+        for path in (self.model, self.checkpoint, self.table, self.curves):
+            if path.exists():
+                raise ConfigError(
+                    f"{path} is there already: go on with its training (--resume), "
+                    "or choose another --model-path"
+                )
+
+    def check_writable(self) -> None:
+        """Make the folder if need be; raise OSError if no file can be written there."""
+        self.model.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.model.parent):
+            pass
 
     @property
     def checkpoint(self) -> Path:
@@ -73,24 +88,41 @@ class Training:
     ) -> None:
         self.files = TrainingFiles(model_path)
         asked = ({} if config_path is None else read_settings(config_path)) | (flags or {})
-        self.run = _resume(self.files, asked) if resume else _begin(self.files, asked)
-        config, device = self.run.config, choose_device(self.run.config.device)
+        if resume:
+            self.run = TrainingRun.load(self.files.checkpoint, asked)
+            config = self.run.config
+        else:
+            config = TrainingConfig.from_dict(asked)
+            self.files.check_free()
         self.train_faces = read_split(data_dir, "train")
         self.valid_faces = read_split(data_dir, "valid")
         data = training_data(self.train_faces, config)
-        digest = data.digest()
-        if resume and self.run.data_digest != digest:
+        check_calibration_faces(self.train_faces, self.valid_faces, config.labels)
+        teachers = [_load_teacher(Path(path), config) for path in config.teacher]
+        digests = [weights_digest(teacher) for teacher in teachers]
+        if not resume:
+            self.run = TrainingRun.begin(config, data.digest(), digests)
+        elif (self.run.data_digest, self.run.teacher_digests) != (data.digest(), digests):
             raise ModelError(
-                f"{self.files.checkpoint}: began with other training data than {data_dir} holds"
+                f"{self.files.checkpoint}: began with other training data or teachers than "
+                f"{data_dir} and {list(config.teacher)} hold"
             )
-        self.run.data_digest = digest
-        self.data = data.to(device)
-        self.teachers = [_load_teacher(Path(path), config, device) for path in config.teacher]
-        self.scoring = scoring_data(_selection_half(self.valid_faces), config).to(device)
+        self.data = data.to(self.run.device)
+        self.teachers = [teacher.to(self.run.device) for teacher in teachers]
+        selection = self.valid_faces.select(~calibration_half(self.valid_faces))
+        self.scoring = scoring_data(selection, config).to(self.run.device)
 
     def fit(self, on_step: Callable[[Progress], None], stopped: Callable[[], bool]) -> None:
-        """Train to the end of the schedule, or until `stopped`; a checkpoint is left either way."""
-        self.files.model.parent.mkdir(parents=True, exist_ok=True)
+        """Train to the end of the schedule, or until `stopped`; a checkpoint is left either way.
+
+        Raises:
+            OSError: the folder of the model file can't be made or written to.
+            MienError: the loss is no number any more.
+            KeyboardInterrupt: `stopped` before the first step; nothing is written then.
+        """
+        if stopped() and self.run.step == 0:
+            raise KeyboardInterrupt
+        self.files.check_writable()
         fit(self.run, self.data, self.scoring, self.teachers, on_step, self.save, stopped)
         self.save()
 
@@ -109,41 +141,20 @@ def export_checkpoint(checkpoint: Path, data_dir: Path, model_path: Path) -> Non
     """Make a model file again from a checkpoint.
 
     Raises:
-        ModelError: the checkpoint is missing or damaged.
+        ConfigError: the model path is no name in .onnx.
+        ModelError: the checkpoint is missing, damaged, or began with other data.
         DataError: the data set is missing or damaged.
     """
-    run = TrainingRun.load(checkpoint, torch.device("cpu"))
+    files = TrainingFiles(model_path)
+    run = TrainingRun.load(checkpoint, {"device": "cpu"})
     train, valid = read_split(data_dir, "train"), read_split(data_dir, "valid")
-    export(run, train, valid, TrainingFiles(model_path).model)
+    if training_data(train, run.config).digest() != run.data_digest:
+        raise ModelError(f"{checkpoint}: began with other training data than {data_dir} holds")
+    export(run, train, valid, files.model)
 
 
-def _begin(files: TrainingFiles, asked: dict[str, Any]) -> TrainingRun:
-    config = TrainingConfig.from_dict(asked)
-    for path in (files.model, files.checkpoint):
-        if path.exists():
-            raise ConfigError(
-                f"{path} stands from an earlier training: go on with it (--resume), "
-                "or choose another --model-path"
-            )
-    return TrainingRun.begin(_with_threads(config), "", choose_device(config.device))
-
-
-def _resume(files: TrainingFiles, asked: dict[str, Any]) -> TrainingRun:
-    """The run of a checkpoint; it keeps its settings, as its schedule is fixed in advance."""
-    began = read_config(files.checkpoint)
-    config = TrainingConfig.from_dict(began.to_dict() | asked)
-    for name, value in began.to_dict().items():
-        if name not in RUNNING and config.to_dict()[name] != value:
-            raise ConfigError(
-                f"{name} is {config.to_dict()[name]!r}, but {files.checkpoint} began with "
-                f"{value!r}; a run keeps its settings"
-            )
-    run = TrainingRun.load(files.checkpoint, choose_device(config.device))
-    return dataclasses.replace(run, config=_with_threads(config))
-
-
-def _load_teacher(path: Path, config: TrainingConfig, device: torch.device) -> nn.Module:
-    teacher = TrainingRun.load(path, device)
+def _load_teacher(path: Path, config: TrainingConfig) -> nn.Module:
+    teacher = TrainingRun.load(path, {"device": "cpu", "threads": config.threads})
     if (teacher.config.labels, teacher.config.input_size) != (config.labels, config.input_size):
         raise ConfigError(
             f"{path}: the teacher knows {', '.join(teacher.config.labels)} at "
@@ -151,13 +162,3 @@ def _load_teacher(path: Path, config: TrainingConfig, device: torch.device) -> n
             f"{config.input_size}"
         )
     return teacher.average.eval()
-
-
-def _with_threads(config: TrainingConfig) -> TrainingConfig:
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    return config
-
-
-def _selection_half(valid: FaceSet) -> FaceSet:
-    return valid.select(~calibration_half(len(valid)))
