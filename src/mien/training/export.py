@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import mien
 from mien.alignment import CANONICAL_LANDMARKS
@@ -36,13 +37,13 @@ NONFACES = 3000
 class DeployedNetwork(nn.Module):
     """A network as the model file holds it: uint8 faces in, normalisation inside.
 
-    Kernels and matrices are rounded to half precision, in which the file keeps them; it computes
-    in single precision.
+    Batch normalisation is folded into the kernels before it, and kernels and matrices are rounded
+    to half precision, in which the file keeps them; it computes in single precision.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network).cpu().requires_grad_(False)
+        self.network = _with_folded_normalisation(network).requires_grad_(False)
         self.eval()
         for parameter in self.network.parameters():
             if parameter.ndim > 1:
@@ -93,6 +94,22 @@ def onnx_bytes(network: DeployedNetwork, side: int) -> bytes:
     _store_in_half(model.graph)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def _with_folded_normalisation(network: nn.Module) -> nn.Module:
+    """A copy on the CPU in which every convolution takes in the normalisation that follows it."""
+    traced = fx.symbolic_trace(copy.deepcopy(network).cpu().eval())
+    for node in list(traced.graph.nodes):
+        follows = node.all_input_nodes[0] if node.all_input_nodes else None
+        if node.op != "call_module" or follows is None or follows.op != "call_module":
+            continue
+        kernel, norm = traced.get_submodule(follows.target), traced.get_submodule(node.target)
+        if isinstance(kernel, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            traced.set_submodule(follows.target, fuse_conv_bn_eval(kernel, norm))
+            node.replace_all_uses_with(follows)
+            traced.graph.erase_node(node)
+    traced.recompile()
+    return traced
 
 
 @contextmanager
