@@ -16,7 +16,7 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "cebf739e45b3eb73d81b35f52833517556ac37162706a3e033488c1371b7cfef"
+        "default.onnx", "f01a8c1faec36b7a3182e339edd3a0083a5f890729149a7c679131e752d42fbd"
     ),
 }
 
