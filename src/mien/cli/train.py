@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import signal
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,8 +97,6 @@ def export(
 
 
 def _shown_on(bar: console.Bar) -> Callable[[Any], None]:
-    import time
-
     began: list[float] = []
 
     def show(progress: Any) -> None:
