@@ -142,7 +142,7 @@ def open_model(model: str | Path = "default", device: str = "cpu", threads: int 
         ModelError: there is no such file, it is no ONNX file, lacks its metadata, or they
             contradict the network.
     """
-    content = _read(model)
+    content = read_model(model)
     try:
         session = create_session(content, device, threads)
     except ConfigError:
@@ -163,7 +163,12 @@ def open_model(model: str | Path = "default", device: str = "cpu", threads: int 
     return ModelFile(str(model), session, metadata)
 
 
-def _read(model: str | Path) -> bytes:
+def read_model(model: str | Path) -> bytes:
+    """The content of a model file, unchecked, or of a packaged model.
+
+    Raises:
+        ModelError: the file is missing or can't be read.
+    """
     if isinstance(model, str) and model in PACKAGED:
         return read_packaged(model)
     try:

@@ -13,12 +13,14 @@ NOTHING = TrainingConfig(
     rotation_degrees=0.0,
     scale=0.0,
     shift=0.0,
+    background_share=0.0,
     brightness=0.0,
     contrast=0.0,
     color=0.0,
     noise_share=0.0,
     blur_share=0.0,
     low_resolution_share=0.0,
+    jpeg_share=0.0,
     erase_share=0.0,
 )
 
@@ -54,6 +56,7 @@ def test_a_flip_mirrors(faces: Tensor) -> None:
         {"noise_share": 1.0},
         {"blur_share": 1.0, "blur": 2.0},
         {"low_resolution_share": 1.0, "low_resolution": 0.3},
+        {"jpeg_share": 1.0, "jpeg_quality": 10.0},
         {"erase_share": 1.0, "erase": 0.4},
     ],
 )
@@ -84,6 +87,15 @@ def test_rotation_keeps_to_its_range() -> None:
     turned = changed(faces, rotation_degrees=30.0)
     rows = (turned.sum(dim=3) * torch.arange(49)).sum(dim=2) / turned.sum(dim=(2, 3)) - 24
     assert 8 < rows.abs().max() <= 10.1  # at most twenty pixels times the sine of 30 degrees
+
+
+def test_another_image_lies_upside_down_behind_a_moved_one() -> None:
+    faces = torch.zeros(64, 1, 48, 48)
+    faces[1::2, :, :24] = 1  # every second one is white above; behind the others, white below
+    moved = changed(faces, shift=0.2, background_share=1.0)[::2]
+    assert (moved[:, :, :23] == 0).all()
+    assert (moved[:, :, 25:].amax(dim=(1, 2, 3)) > 0.9).float().mean() > 0.8
+    assert (changed(faces, shift=0.2)[::2] == 0).all()
 
 
 def test_only_chosen_images_change(faces: Tensor) -> None:

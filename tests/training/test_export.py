@@ -34,8 +34,8 @@ def test_torch_and_onnx_give_the_same_numbers(name: str, side: int) -> None:
     for batch in (faces, faces[:1]):
         logits, embedding = (values.numpy() for values in deployed(torch.from_numpy(batch)))
         outputs = classify(create_session(content), batch)
-        np.testing.assert_allclose(outputs.logits, logits, atol=1e-4)
-        np.testing.assert_allclose(outputs.embedding, embedding, atol=1e-4)
+        np.testing.assert_allclose(outputs.logits, logits, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(outputs.embedding, embedding, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

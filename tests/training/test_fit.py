@@ -7,8 +7,8 @@ import torch
 from mien import DataError, alignment
 from mien.datasets.ferplus import FaceSet
 from mien.training.config import TrainingConfig
-from mien.training.data import image_tensor, scoring_data, training_data
-from mien.training.fit import step_targets, target_loss
+from mien.training.data import TrainingData, image_tensor, scoring_data, training_data
+from mien.training.fit import step_targets, target_loss, tilted
 from mien.training.run import TrainingRun
 
 
@@ -68,6 +68,24 @@ def test_multi_target_counts_the_most_probable_target() -> None:
     targets = torch.tensor([[0.0, 0.5, 0.5]])
     loss = target_loss(logits, targets, config)
     assert loss.item() == pytest.approx(-math.log(0.5 * 0.3), abs=1e-6)
+
+
+def test_balance_takes_frequent_classes_back() -> None:
+    # With inputs that say nothing, the offsets of the last layer come to the log of the classes'
+    # frequencies; the balance takes its power of them off.
+    targets = torch.eye(2)[[0] * 9 + [1]]
+    data = TrainingData(torch.zeros(10, 1, 48, 48, dtype=torch.uint8), targets)
+    for balance in (0.0, 0.5, 1.0):
+        config = TrainingConfig(balance=balance)
+        offsets = torch.zeros(2, requires_grad=True)
+        optimizer = torch.optim.SGD([offsets], lr=1.0)
+        for _ in range(300):
+            optimizer.zero_grad()
+            loss = target_loss(tilted(offsets.repeat(10, 1), data, config), targets, config)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        odds = (offsets[0] - offsets[1]).item()
+        assert odds == pytest.approx((1 - balance) * math.log(9), abs=0.01)
 
 
 def test_label_smoothing_spreads_a_share_over_all_classes() -> None:

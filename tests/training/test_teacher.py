@@ -5,12 +5,15 @@ import torch
 from torch import Tensor, nn
 
 from mien import ModelError
+from mien.classification import classify
+from mien.model_file import open_model
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
-from mien.training.fit import teachers_answer, train_step
+from mien.training.fit import train_step
 from mien.training.networks import build_network
 from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
+from mien.training.teachers import answers_to_all, load_teacher, mean_answer
 from mien.training.weights import load_initial_weights
 
 SMALL = TrainingConfig(network="residual_xs", precision="float32", dropout=0.0, erase=0.0)
@@ -28,7 +31,7 @@ class Sure(nn.Module):
 
 
 def test_several_teachers_answer_with_their_mean() -> None:
-    answer = teachers_answer([Sure(0.9, 0.1), Sure(0.5, 0.5)], torch.zeros(3, 1, 48, 48))
+    answer = mean_answer([Sure(0.9, 0.1), Sure(0.5, 0.5)], torch.zeros(3, 1, 48, 48))
     torch.testing.assert_close(answer, torch.tensor([[0.7, 0.3]]).repeat(3, 1))
 
 
@@ -45,6 +48,47 @@ def test_the_share_says_how_much_of_the_target_is_the_teachers(share: float, pul
     moved = run.network.get_parameter("head.bias").detach() - before
     assert moved.argmax() == pull
     assert moved[[0, 1]].min() < 0
+
+
+class Left(nn.Module):
+    """A teacher that is sure of class 0 where the left half is brighter, else of class 1."""
+
+    def forward(self, faces: Tensor) -> NetworkOutput:
+        half = faces.shape[-1] // 2
+        left = faces[..., :half].mean(dim=(1, 2, 3)) > faces[..., half:].mean(dim=(1, 2, 3))
+        return NetworkOutput(torch.stack([left, ~left], dim=1).float().log(), faces)
+
+
+def test_clean_answers_are_the_mean_over_a_face_and_its_mirror_image() -> None:
+    images = torch.zeros(300, 1, 48, 48, dtype=torch.uint8)
+    images[:, :, :, :24] = 200
+    done: list[tuple[int, int]] = []
+    answers = answers_to_all([Left()], images, lambda *counts: done.append(counts))
+    torch.testing.assert_close(answers, torch.full((300, 2), 0.5))
+    assert done == [(256, 300), (300, 300)]
+
+
+def test_answers_that_the_data_hold_pull_like_a_teacher() -> None:
+    run = TrainingRun.begin(TrainingConfig.from_dict(SMALL.to_dict() | {"teacher_share": 1.0}))
+    before = run.network.get_parameter("head.bias").detach().clone()
+    images = torch.randint(0, 256, (8, 1, 48, 48), dtype=torch.uint8)
+    votes, answers = (
+        torch.eye(8)[torch.zeros(8, dtype=torch.long)],
+        torch.eye(8)[torch.ones(8, dtype=torch.long)],
+    )
+    run.set_learning_rate(10)
+    train_step(run, TrainingData(images, votes, answers), torch.arange(8))
+    assert (run.network.get_parameter("head.bias").detach() - before).argmax() == 1
+
+
+def test_the_packaged_model_can_teach() -> None:
+    teacher = load_teacher("default", TrainingConfig())
+    faces = torch.rand(3, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+    images = (255 * faces[:, 0]).round().byte().numpy()
+    logits = classify(open_model().session, images).logits
+    torch.testing.assert_close(
+        mean_answer([teacher.network], faces), torch.from_numpy(logits).softmax(dim=1)
+    )
 
 
 def test_initial_weights_are_taken_by_name_and_shape(tmp_path: Path) -> None:

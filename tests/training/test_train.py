@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from mien import EmotionRecognition
+from mien.datasets.ferplus import read_split
 from mien.model_file import open_model
 from tests.made import made_face, write_ferplus
 
@@ -303,6 +304,18 @@ def test_a_student_learns_from_a_teacher(
     assert done.returncode == 0, done.stderr
     settings = open_model(tmp_path / "model.onnx").metadata.provenance["settings"]
     assert settings["teacher"] == [teacher]
+    assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
+
+
+def test_a_model_file_teaches_once_before_the_first_step(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    teacher = str(uninterrupted / "model.onnx")
+    more = ["--teacher", teacher, "--teacher-view", "clean", "--epochs", "1"]
+    done = mien(*command(ferplus_dir, tmp_path, *more))
+    assert done.returncode == 0, done.stderr
+    faces = len(read_split(ferplus_dir, "train"))
+    assert f"Asking the teachers: {faces} of {faces}" in done.stderr
     assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
 
 

@@ -38,6 +38,7 @@ app.add_typer(prepare.app, name="prepare")
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
 app.command("export")(train.export)
+app.command("quantize")(train.quantize)
 
 
 def _show_version(wanted: bool) -> None:

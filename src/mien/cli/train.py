@@ -1,4 +1,4 @@
-"""`mien train` and `mien export`: making model files."""
+"""`mien train`, `mien export` and `mien quantize`: making model files."""
 
 import dataclasses
 import inspect
@@ -71,6 +71,9 @@ def train(
 
     flags = {name: value for name, value in settings.items() if value is not None}
     training = Training(data_dir, model_path, config, flags, resume)
+    if training.asks_beforehand:
+        with console.progress_bar("Asking the teachers") as bar:
+            training.ask_teachers(bar.update)
     with stopping_on_signals() as wish:
         with console.progress_bar("Training") as bar:
             training.fit(_shown_on(bar), lambda: bool(wish))
@@ -94,6 +97,19 @@ def export(
 
     export_checkpoint(checkpoint, data_dir, model_path)
     console.say(f"{model_path}: written")
+
+
+def quantize(
+    model: Annotated[str, typer.Argument(help="Model file, or 'default'.")],
+    data_dir: DataDir,
+    model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
+) -> None:
+    """Make a smaller model file that computes in eight bits, calibrated on the validation set."""
+    _require_torch()
+    from mien.training.quantize import quantize as write_quantized
+
+    write_quantized(model, data_dir, model_path)
+    console.say(f"{model_path}: {model_path.stat().st_size / 1e6:.1f} MB")
 
 
 def _shown_on(bar: console.Bar) -> Callable[[Any], None]:

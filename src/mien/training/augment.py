@@ -6,6 +6,8 @@ All draws are made on the CPU, so that every device sees the same changes.
 
 import math
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,8 +26,8 @@ def augment(faces: Tensor, config: TrainingConfig, generator: torch.Generator) -
     faces = _lower_resolution(faces, config, draw)
     faces = _blur(faces, config, draw)
     faces = _change_light(faces, config, draw)
-    faces = _add_noise(faces, config, draw)
-    return _erase(faces.clamp(0, 1), config, draw)
+    faces = _add_noise(faces, config, draw).clamp(0, 1)
+    return _erase(_compress(faces, config, draw), config, draw)
 
 
 def to_grey(faces: Tensor) -> Tensor:
@@ -63,7 +65,11 @@ def _change_colors(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
 
 
 def _move(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
-    """Flip, rotate, scale and shift in one resampling; the border is repeated."""
+    """Flip, rotate, scale and shift in one resampling.
+
+    Beyond the image its border is repeated or, for the chosen ones, another image lies behind it,
+    upside down.
+    """
     angle = draw.uniform(-1, 1).flatten() * math.radians(config.rotation_degrees)
     zoom = 1 + draw.uniform(-1, 1).flatten() * config.scale
     mirror = torch.where(draw.chosen(config.flip).flatten(), -1.0, 1.0)
@@ -74,7 +80,10 @@ def _move(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
         torch.stack([sin * mirror, cos, shift[:, 1]], dim=1),
     ]
     grid = F.affine_grid(torch.stack(rows, dim=1), list(faces.shape), align_corners=False)
-    return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+    moved = F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+    cover = F.grid_sample(torch.ones_like(faces), grid, align_corners=False)
+    behind = torch.where(draw.chosen(config.background_share), faces.roll(1, dims=0).flip(2), moved)
+    return behind.lerp(moved, cover)
 
 
 def _lower_resolution(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
@@ -115,6 +124,19 @@ def _change_light(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
 def _add_noise(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
     deviation = draw.uniform(0, config.noise) * draw.chosen(config.noise_share)
     return faces + deviation * draw.normal_like(faces)
+
+
+def _compress(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
+    """JPEG compression of the chosen images."""
+    chosen = draw.chosen(config.jpeg_share).flatten()
+    quality = draw.uniform(config.jpeg_quality, 100).flatten()
+    faces = faces.clone()
+    for row in chosen.nonzero().flatten().tolist():
+        image = (255 * faces[row, 0]).round().byte().cpu().numpy()
+        _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality[row])])
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE))
+        faces[row, 0] = torch.from_numpy(image).to(faces) / 255
+    return faces
 
 
 def _erase(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:

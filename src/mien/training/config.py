@@ -43,16 +43,19 @@ class TrainingConfig:
     warmup: float = _setting(0.08, "Share of the schedule with linear warm-up, before the cosine decay.", 0, 1)
     momentum: float = _setting(0.9, "Nesterov momentum of the gradient descent.", 0, 1)
     weight_decay: float = _setting(5e-4, "Weight decay of matrices and kernels.", 0)
+    balance: float = _setting(0.0, "Power of the classes' frequencies that is taken off the answers: rare ones gain.", 0, 1)
     label_smoothing: float = _setting(0.0, "Share of the target spread over all classes.", 0, 1)
     average_decay: float = _setting(0.998, "Decay a step of the averaged weights (EMA).", 0, 1)
 
-    teacher: tuple[str, ...] = _setting((), "Checkpoints whose mean answer is learnt beside the votes.")
+    teacher: tuple[str, ...] = _setting((), "Checkpoints or model files whose mean answer is learnt beside the votes.")
     teacher_share: float = _setting(0.5, "Share of the teachers' answer in the targets.", 0, 1)
+    teacher_view: str = _setting("same", "What teachers see: the same changed face as the student, or the clean one.")
 
     flip: float = _setting(0.5, "Share of images mirrored.", 0, 1)
     rotation_degrees: float = _setting(18.0, "Range of rotation, in degrees.", 0, 180)
     scale: float = _setting(0.18, "Range of scaling, as a share.", 0, 0.9)
     shift: float = _setting(0.08, "Range of shift, as a share of the side.", 0, 1)
+    background_share: float = _setting(0.3, "Share of images with another picture around them, where they are moved.", 0, 1)
     brightness: float = _setting(0.2, "Range of brightness, as a share of white.", 0, 1)
     contrast: float = _setting(0.3, "Range of contrast, as a share.", 0, 1)
     color: float = _setting(0.3, "Range of each colour channel's gain, before the grey conversion.", 0, 1)
@@ -62,6 +65,8 @@ class TrainingConfig:
     blur_share: float = _setting(0.15, "Share of images blurred.", 0, 1)
     low_resolution: float = _setting(0.5, "Lowest resolution, as a share of the input's.", 0.05, 1)
     low_resolution_share: float = _setting(0.15, "Share of images at a lower resolution.", 0, 1)
+    jpeg_quality: float = _setting(15.0, "Lowest quality of JPEG compression.", 1, 100)
+    jpeg_share: float = _setting(0.15, "Share of images compressed.", 0, 1)
     erase: float = _setting(0.3, "Largest side of the erased patch, as a share of the image's.", 0, 1)
     erase_share: float = _setting(0.4, "Share of images with an erased patch.", 0, 1)
 
@@ -106,6 +111,7 @@ RUNNING = ("device", "threads")
 KINDS = {tuple: "a list of names", str: "a name", int: "a whole number", float: "a number"}
 CHOICES = {
     "label_mode": ("soft", "majority", "probability", "crossentropy", "multi_target"),
+    "teacher_view": ("same", "clean"),
     "precision": ("auto", "float32", "bfloat16"),
     "device": ("auto", "cpu", "cuda"),
 }

@@ -17,14 +17,19 @@ from mien.training.config import TrainingConfig
 
 
 class TrainingData(NamedTuple):
-    """Images uint8 (N, C, S, S) and targets float (N, K), one distribution a row."""
+    """Images uint8 (N, C, S, S) and targets float (N, K), one distribution a row.
+
+    `answers` (N, K) are what teachers said to the images as they are, if they were asked.
+    """
 
     images: Tensor
     targets: Tensor
+    answers: Tensor | None = None
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
-        return TrainingData(self.images.to(device), self.targets.to(device))
+        answers = None if self.answers is None else self.answers.to(device)
+        return TrainingData(self.images.to(device), self.targets.to(device), answers)
 
     def digest(self) -> str:
         """SHA-256 of images and targets: a checkpoint goes on only with the data it began with."""

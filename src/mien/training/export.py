@@ -26,7 +26,7 @@ from mien.evaluation.fitting import calibration_faces, calibration_half, fit_cal
 from mien.evaluation.nonfaces import made_nonfaces
 from mien.evaluation.scoring import label_indices, network_faces
 from mien.files import replacing
-from mien.model_file import METADATA_KEY, ModelMetadata
+from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
 from mien.training.run import TrainingRun
 
@@ -61,19 +61,47 @@ def export(run: TrainingRun, train: FaceSet, valid: FaceSet, path: Path) -> Mode
     Raises:
         DataError: too few faces of `valid` have a label to calibrate on.
     """
-    content = onnx_bytes(DeployedNetwork(run.average), run.config.input_size)
-    metadata = ModelMetadata(
-        labels=run.config.labels,
-        input_size=run.config.input_size,
-        landmarks=CANONICAL_LANDMARKS,
-        **_fit(run, content, train, valid),
+    labels, side = run.config.labels, run.config.input_size
+    content = onnx_bytes(DeployedNetwork(run.average), side)
+    calibration, scores = fitted(content, labels, side, train, valid)
+    provenance = _provenance(run, train, valid) | {"scores": scores}
+    metadata = ModelMetadata(labels, side, CANONICAL_LANDMARKS, calibration, provenance)
+    write_model(content, metadata, path)
+    return metadata
+
+
+def fitted(
+    content: bytes, labels: tuple[str, ...], side: int, train: FaceSet, valid: FaceSet
+) -> tuple[CalibrationParameters, dict[str, float]]:
+    """Calibration of a network from one half of `valid`, and its scores on the other.
+
+    Raises:
+        DataError: too few faces of `valid` have a label to calibrate on.
+    """
+    truth = label_indices(strict_majority(valid.votes)[0], labels)
+    session, faces = create_session(content), network_faces(valid, side)
+    outputs = classify(session, faces)
+    fitted_on = calibration_faces(train, valid)
+    chosen_by = ~calibration_half(valid) & (truth >= 0)
+    right = outputs.logits[chosen_by].argmax(axis=1) == truth[chosen_by]
+    calibration = fit_calibration(
+        Classification(outputs.logits[fitted_on], outputs.embedding[fitted_on]),
+        truth[fitted_on],
+        classify(session, made_nonfaces(faces[fitted_on], NONFACES)),
     )
+    return calibration, {
+        "valid_accuracy": float(right.mean()),
+        "valid_faces": int(chosen_by.sum()),
+    }
+
+
+def write_model(content: bytes, metadata: ModelMetadata, path: Path) -> None:
+    """Write a network with its metadata; a file that was there stays whole until this one is."""
     model = onnx.load_from_string(content)
     onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         part.write_bytes(model.SerializeToString())
-    return metadata
 
 
 def onnx_bytes(network: DeployedNetwork, side: int) -> bytes:
@@ -143,15 +171,8 @@ def _store_in_half(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def _fit(run: TrainingRun, content: bytes, train: FaceSet, valid: FaceSet) -> dict[str, Any]:
-    """Calibration from one half of `valid`, and where the model comes from."""
-    labels = label_indices(strict_majority(valid.votes)[0], run.config.labels)
-    session, faces = create_session(content), network_faces(valid, run.config.input_size)
-    outputs = classify(session, faces)
-    fitted_on = calibration_faces(train, valid)
-    chosen_by = ~calibration_half(valid) & (labels >= 0)
-    right = outputs.logits[chosen_by].argmax(axis=1) == labels[chosen_by]
-    provenance = {
+def _provenance(run: TrainingRun, train: FaceSet, valid: FaceSet) -> dict[str, Any]:
+    return {
         "mien": mien.__version__,
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -160,17 +181,10 @@ def _fit(run: TrainingRun, content: bytes, train: FaceSet, valid: FaceSet) -> di
             "valid": {"faces": len(valid), "votes": valid.edition},
         },
         "protocol": "strict majority; scores on the half of valid not used for calibration",
-        "scores": {"valid_accuracy": float(right.mean()), "valid_faces": int(chosen_by.sum())},
         "steps": run.step,
         "epochs_done": len(run.history),
         "settings": run.config.to_dict(),
     }
-    calibration = fit_calibration(
-        Classification(outputs.logits[fitted_on], outputs.embedding[fitted_on]),
-        labels[fitted_on],
-        classify(session, made_nonfaces(faces[fitted_on], NONFACES)),
-    )
-    return {"calibration": calibration, "provenance": provenance}
 
 
 def _commit() -> str | None:

@@ -20,6 +20,7 @@ from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.devices import uses_bfloat16
 from mien.training.run import TrainingRun
+from mien.training.teachers import mean_answer
 
 EVALUATION_BATCH = 512
 
@@ -49,7 +50,8 @@ def fit(
         run: where to begin; it is changed in place.
         data: the training images and targets, on the run's device.
         scoring: faces with one-hot targets, scored after every epoch; nothing is chosen by them.
-        teachers: networks whose mean answer is part of the targets.
+        teachers: networks whose mean answer to the changed faces is part of the targets; empty
+            where the data hold answers.
         on_step: called after every step.
         on_epoch: called after every epoch, when `run.history` has its row.
         stopped: asked after every step.
@@ -102,8 +104,10 @@ def train_step(
     ):
         logits, _ = run.network(faces)
         if teachers:
-            targets = targets.lerp(teachers_answer(teachers, faces), config.teacher_share)
-    loss = target_loss(logits.float(), targets, config)
+            targets = targets.lerp(mean_answer(teachers, faces), config.teacher_share)
+    if data.answers is not None:
+        targets = targets.lerp(data.answers[rows], config.teacher_share)
+    loss = target_loss(tilted(logits.float(), data, config), targets, config)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     run.optimizer.step()
@@ -119,15 +123,13 @@ def step_targets(targets: Tensor, config: TrainingConfig, generator: torch.Gener
     return targets + config.label_smoothing * (1 / targets.shape[1] - targets)
 
 
-@torch.no_grad()
-def teachers_answer(teachers: Sequence[nn.Module], faces: Tensor) -> Tensor:
-    """The mean probabilities (N, K) that the teachers give the very faces the network sees.
+def tilted(logits: Tensor, data: TrainingData, config: TrainingConfig) -> Tensor:
+    """Logits with a power of the classes' frequencies put on, so that the network learns without.
 
-    Source: Hinton et al. 2015, arXiv 1503.02531; on the same augmented view, Beyer et al. 2021,
-    arXiv 2106.05237.
+    Source: logit adjustment, Menon et al. 2021, arXiv 2007.07314.
     """
-    answers = [teacher(faces).logits.float().softmax(dim=1) for teacher in teachers]
-    return torch.stack(answers).mean(dim=0)
+    frequency = data.targets.mean(dim=0).clamp(min=1 / len(data.targets))
+    return logits + config.balance * frequency.log()
 
 
 def target_loss(logits: Tensor, targets: Tensor, config: TrainingConfig) -> Tensor:

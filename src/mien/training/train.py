@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from mien.datasets.ferplus import read_split
 from mien.errors import ConfigError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
@@ -17,7 +15,7 @@ from mien.training.data import scoring_data, training_data
 from mien.training.export import export
 from mien.training.fit import Progress, fit
 from mien.training.run import TrainingRun
-from mien.training.weights import weights_digest
+from mien.training.teachers import answers_to_all, load_teacher
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,8 @@ class Training:
         self.valid_faces = read_split(data_dir, "valid")
         data = training_data(self.train_faces, config)
         check_calibration_faces(self.train_faces, self.valid_faces, config.labels)
-        teachers = [_load_teacher(Path(path), config) for path in config.teacher]
-        digests = [weights_digest(teacher) for teacher in teachers]
+        teachers = [load_teacher(name, config) for name in config.teacher]
+        digests = [teacher.digest for teacher in teachers]
         if not resume:
             self.run = TrainingRun.begin(config, data.digest(), digests)
         elif (self.run.data_digest, self.run.teacher_digests) != (data.digest(), digests):
@@ -108,9 +106,19 @@ class Training:
                 f"{data_dir} and {list(config.teacher)} hold"
             )
         self.data = data.to(self.run.device)
-        self.teachers = [teacher.to(self.run.device) for teacher in teachers]
+        self.teachers = [teacher.network.to(self.run.device) for teacher in teachers]
         selection = self.valid_faces.select(~calibration_half(self.valid_faces))
         self.scoring = scoring_data(selection, config).to(self.run.device)
+
+    @property
+    def asks_beforehand(self) -> bool:
+        """Whether the teachers answer once, to the faces as they are, before the first step."""
+        return bool(self.teachers) and self.run.config.teacher_view == "clean"
+
+    def ask_teachers(self, on_batch: Callable[[int, int], None]) -> None:
+        """Ask them; they are not needed any more then."""
+        answers = answers_to_all(self.teachers, self.data.images, on_batch)
+        self.data, self.teachers = self.data._replace(answers=answers), []
 
     def fit(self, on_step: Callable[[Progress], None], stopped: Callable[[], bool]) -> None:
         """Train to the end of the schedule, or until `stopped`; a checkpoint is left either way.
@@ -151,14 +159,3 @@ def export_checkpoint(checkpoint: Path, data_dir: Path, model_path: Path) -> Non
     if training_data(train, run.config).digest() != run.data_digest:
         raise ModelError(f"{checkpoint}: began with other training data than {data_dir} holds")
     export(run, train, valid, files.model)
-
-
-def _load_teacher(path: Path, config: TrainingConfig) -> nn.Module:
-    teacher = TrainingRun.load(path, {"device": "cpu", "threads": config.threads})
-    if (teacher.config.labels, teacher.config.input_size) != (config.labels, config.input_size):
-        raise ConfigError(
-            f"{path}: the teacher knows {', '.join(teacher.config.labels)} at "
-            f"{teacher.config.input_size} pixels, expected {', '.join(config.labels)} at "
-            f"{config.input_size}"
-        )
-    return teacher.average.eval()

@@ -11,6 +11,7 @@ from torch import nn
 
 from mien.errors import ConfigError
 from mien.training.config import TrainingConfig
+from mien.training.networks.face_resnet import FaceResNet
 from mien.training.networks.mobilefacenet import MobileFaceNet
 from mien.training.networks.residual import ResidualNetwork
 from mien.training.networks.vgg import VGG13
@@ -26,7 +27,9 @@ NETWORKS: dict[str, Callable[[TrainingConfig], nn.Module]] = {
     "residual_s": _residual(32, 64, 112, 224),  # 1.3 million
     "residual_m": _residual(48, 96, 192, 384),  # 3.6 million
     "residual_l": _residual(64, 128, 256, 480),  # 6.0 million
+    "residual_n": _residual(48, 96, 192, 288),
     "vgg13": VGG13,  # 6.9 million at 48 pixels, 8.8 million at 64
+    "face_resnet": FaceResNet,  # 5.6 million
     "mobilefacenet": MobileFaceNet,  # 1.0 million
 }
 

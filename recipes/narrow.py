@@ -1,0 +1,137 @@
+"""Weights to begin a narrower network with, out of a finished model file.
+
+The last stage of a residual network keeps the channels that carry most; what the others gave on
+average goes into the biases. Normalisation, which a model file has folded into the kernels, is
+taken out of them again by statistics over training faces.
+Usage: python recipes/narrow.py MODEL.onnx DATA_DIR NETWORK WEIGHTS.pt
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from mien.datasets.ferplus import read_split
+from mien.model_file import open_model
+from mien.training.config import TrainingConfig
+from mien.training.networks import build_network
+from mien.training.networks.residual import ResidualNetwork
+
+FACES = 1024
+
+
+def main() -> None:
+    """Read a model file, narrow it, and write the weights."""
+    model, data_dir, name, path = sys.argv[1:5]
+    settings = open_model(model).metadata.provenance["settings"]
+    weights = folded_weights(Path(model))
+    images = read_split(Path(data_dir), "train").images
+    chosen = np.random.default_rng(0).choice(len(images), FACES, replace=False)
+    faces = torch.from_numpy(images[chosen])[:, None].float() / 255
+
+    wide = with_folded_weights(build_network(TrainingConfig.from_dict(settings)), weights)
+    narrow = build_network(TrainingConfig.from_dict({**settings, "network": name}))
+    assert isinstance(wide, ResidualNetwork)
+    assert isinstance(narrow, ResidualNetwork)
+    narrow = with_folded_weights(narrow, narrowed(wide, narrow, weights, faces))
+    restore_normalisation(narrow, faces)
+    difference = (wide(faces).logits - narrow(faces).logits).abs().mean().item()
+    print(f"logits differ by {difference:.2f} on average before training goes on")
+    torch.save(narrow.state_dict(), path)
+
+
+def folded_weights(model: Path) -> dict[str, Tensor]:
+    """The weights of a model file by their names in the network."""
+    return {
+        one.name.removeprefix("network.").removesuffix("_half"): torch.from_numpy(
+            numpy_helper.to_array(one).astype(np.float32)
+        )
+        for one in onnx.load(model).graph.initializer
+        if one.name.startswith("network.")
+    }
+
+
+@torch.no_grad()
+def with_folded_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
+    """The network in the form it is deployed in: its normalisation adds the biases only."""
+    modules = dict(network.named_modules())
+    for name, value in weights.items():
+        place, _, kind = name.rpartition(".")
+        module = modules[place]
+        if kind == "bias" and isinstance(module, nn.Conv2d):
+            stem, _, number = place.rpartition(".")
+            norm = modules[f"{stem}.{int(number) + 1}"]
+            assert isinstance(norm, nn.BatchNorm2d)
+            norm.weight.fill_((1 + norm.eps) ** 0.5)
+            norm.bias.copy_(value)
+        else:
+            module.get_parameter(kind).copy_(value)
+    return network.eval()
+
+
+@torch.no_grad()
+def narrowed(
+    wide: ResidualNetwork, narrow: ResidualNetwork, weights: dict[str, Tensor], faces: Tensor
+) -> dict[str, Tensor]:
+    """The folded weights with fewer channels in the last block."""
+    last = len(wide.blocks) - 1
+    inner, outer = f"blocks.{last}.branch.0", f"blocks.{last}.branch.3"
+    shortcut = f"blocks.{last}.shortcut.0"
+    count = narrow.head.in_features
+
+    hidden: list[Tensor] = []
+    hook = wide.get_submodule(f"blocks.{last}.branch.2").register_forward_hook(
+        lambda _module, _inputs, output: hidden.append(output)
+    )
+    embedding = wide(faces).embedding
+    hook.remove()
+    after = weights[f"{outer}.weight"]  # (W, H, 3, 3)
+    mean, spread = hidden[0].mean(dim=(0, 2, 3)), hidden[0].std(dim=(0, 2, 3))
+    kept, lost = _split(spread * after.pow(2).sum(dim=(0, 2, 3)).sqrt(), count)
+    given = after[:, lost].sum(dim=(2, 3)) @ mean[lost]
+    head = weights["head.weight"]  # (C, W)
+    out, gone = _split(embedding.std(dim=0) * head.norm(dim=0), count)
+    return weights | {
+        f"{inner}.weight": weights[f"{inner}.weight"][kept],
+        f"{inner}.bias": weights[f"{inner}.bias"][kept],
+        f"{outer}.weight": after[out][:, kept],
+        f"{outer}.bias": (weights[f"{outer}.bias"] + given)[out],
+        f"{shortcut}.weight": weights[f"{shortcut}.weight"][out],
+        f"{shortcut}.bias": weights[f"{shortcut}.bias"][out],
+        "head.weight": head[:, out],
+        "head.bias": weights["head.bias"] + head[:, gone] @ embedding.mean(dim=0)[gone],
+    }
+
+
+def _split(importance: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The most important channels and the others, each in their order."""
+    order = importance.argsort(descending=True)
+    return order[:count].sort().values, order[count:].sort().values
+
+
+@torch.no_grad()
+def restore_normalisation(network: nn.Module, faces: Tensor) -> None:
+    """Give every normalisation the statistics of its inputs; what the network answers stays."""
+    inputs: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
+
+    def measure(module: nn.Module, values: tuple[Tensor, ...], _output: Tensor) -> None:
+        assert isinstance(module, nn.BatchNorm2d)
+        inputs[module] = values[0].mean(dim=(0, 2, 3)), values[0].var(dim=(0, 2, 3))
+
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_hook(measure) for norm in norms]
+    network.eval()(faces)
+    for hook in hooks:
+        hook.remove()
+    for norm, (mean, variance) in inputs.items():
+        norm.bias.add_(mean)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.running_mean, norm.running_var = mean, variance
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien import ConfigError, EmotionRecognition, ModelError
+from mien.datasets.ferplus import read_split
+from mien.evaluation.scoring import classify_faces
+from mien.model_file import open_model, read_model
+from mien.training.quantize import quantize
+
+
+@pytest.fixture(scope="module")
+def small(ferplus_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged model in eight bits, with ranges from made faces."""
+    path = tmp_path_factory.mktemp("small") / "small.onnx"
+    quantize("default", ferplus_dir, path)
+    return path
+
+
+def test_answers_stay_close_in_half_of_the_space(small: Path, ferplus_dir: Path) -> None:
+    faces = read_split(ferplus_dir, "valid")
+    exact, rounded = (
+        classify_faces(model, faces).logits for model in (open_model(), open_model(small))
+    )
+    assert np.abs(exact - rounded).mean() < 0.05 * exact.std()
+    assert small.stat().st_size < 0.55 * len(read_model("default"))
+
+
+def test_an_answer_does_not_depend_on_the_batch(small: Path, ferplus_dir: Path) -> None:
+    images = list(read_split(ferplus_dir, "valid").images[:20])
+    recognition = EmotionRecognition(model=small)
+    together = recognition.run_on_faces(images)
+    for face, answer in zip(images, together, strict=True):
+        alone = recognition.run_on_face(face)
+        assert alone["emotions"] == pytest.approx(answer["emotions"], abs=1e-6)
+
+
+def test_it_is_calibrated_by_itself_and_says_what_it_is(small: Path) -> None:
+    exact, rounded = open_model().metadata, open_model(small).metadata
+    assert rounded.calibration != exact.calibration
+    assert rounded.provenance["quantized"] == "static, 8 bits"
+    assert rounded.provenance["settings"] == exact.provenance["settings"]
+    assert rounded.provenance["scores"]["valid_faces"] > 0
+
+
+def test_a_missing_model_and_another_ending_are_refused(ferplus_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such model file"):
+        quantize(tmp_path / "none.onnx", ferplus_dir, tmp_path / "small.onnx")
+    with pytest.raises(ConfigError, match=r"expected a name in \.onnx"):
+        quantize("default", ferplus_dir, tmp_path / "small.tflite")
+    assert not list(tmp_path.iterdir())
