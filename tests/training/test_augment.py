@@ -1,11 +1,13 @@
 import dataclasses
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from mien.training.augment import augment, to_grey
+from mien.training.augment import augment, jpeg, to_grey
 from mien.training.config import TrainingConfig
 
 NOTHING = TrainingConfig(
@@ -96,6 +98,22 @@ def test_another_image_lies_upside_down_behind_a_moved_one() -> None:
     assert (moved[:, :, :23] == 0).all()
     assert (moved[:, :, 25:].amax(dim=(1, 2, 3)) > 0.9).float().mean() > 0.8
     assert (changed(faces, shift=0.2)[::2] == 0).all()
+
+
+@pytest.mark.parametrize("quality", [10, 50, 90])
+@pytest.mark.parametrize("side", [48, 50])
+def test_compression_leaves_what_a_jpeg_file_leaves(quality: int, side: int) -> None:
+    coarse = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    images = (255 * torch.nn.functional.interpolate(coarse, size=side, mode="bicubic")).clamp(
+        0, 255
+    )
+    images = images.round()
+    ours = 255 * jpeg(images / 255, torch.full((6, 1, 1, 1), float(quality)))
+    for ours_one, image in zip(ours, images, strict=True):
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        file = cv2.imencode(".jpg", image[0].byte().numpy(), options)[1]
+        theirs = torch.from_numpy(np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)))
+        assert (ours_one[0] - theirs).abs().mean() < 1
 
 
 def test_only_chosen_images_change(faces: Tensor) -> None:

@@ -6,8 +6,6 @@ All draws are made on the CPU, so that every device sees the same changes.
 
 import math
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +14,17 @@ from mien.training.config import TrainingConfig
 
 #: ITU-R BT.601, as OpenCV and Pillow convert to grey.
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
+#: Steps of the coefficients of 8 x 8 pixels in JPEG at quality 50 (ITU-T T.81, table K.1).
+JPEG_STEPS = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
 
 
 def augment(faces: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
@@ -27,7 +36,9 @@ def augment(faces: Tensor, config: TrainingConfig, generator: torch.Generator) -
     faces = _blur(faces, config, draw)
     faces = _change_light(faces, config, draw)
     faces = _add_noise(faces, config, draw).clamp(0, 1)
-    return _erase(_compress(faces, config, draw), config, draw)
+    compressed = jpeg(faces, draw.uniform(config.jpeg_quality, 100))
+    faces = torch.where(draw.chosen(config.jpeg_share), compressed, faces)
+    return _erase(faces, config, draw)
 
 
 def to_grey(faces: Tensor) -> Tensor:
@@ -126,17 +137,28 @@ def _add_noise(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
     return faces + deviation * draw.normal_like(faces)
 
 
-def _compress(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
-    """JPEG compression of the chosen images."""
-    chosen = draw.chosen(config.jpeg_share).flatten()
-    quality = draw.uniform(config.jpeg_quality, 100).flatten()
-    faces = faces.clone()
-    for row in chosen.nonzero().flatten().tolist():
-        image = (255 * faces[row, 0]).round().byte().cpu().numpy()
-        _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality[row])])
-        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE))
-        faces[row, 0] = torch.from_numpy(image).to(faces) / 255
-    return faces
+def jpeg(faces: Tensor, quality: Tensor) -> Tensor:
+    """What JPEG (ITU-T T.81) leaves of grey faces (N, 1, S, S), at qualities (N, 1, 1, 1)."""
+    fineness = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
+    steps = (faces.new_tensor(JPEG_STEPS) * fineness).round().clamp(1, 255)[:, None]
+
+    side = faces.shape[-1]
+    padded = F.pad(255 * faces - 128, (0, -side % 8, 0, -side % 8), mode="replicate")
+    count = padded.shape[-1] // 8
+    blocks = padded.reshape(-1, count, 8, count, 8).transpose(2, 3)  # (N, count, count, 8, 8)
+    cosines = _cosines().to(faces)
+    coefficients = cosines @ blocks @ cosines.T
+    blocks = cosines.T @ ((coefficients / steps).round() * steps) @ cosines
+    coded = blocks.transpose(2, 3).reshape(padded.shape)[..., :side, :side]
+    return ((coded + 128) / 255).clamp(0, 1)
+
+
+def _cosines() -> Tensor:
+    """The orthonormal matrix (8, 8) of the discrete cosine transform."""
+    places = torch.arange(8)
+    cosines = torch.cos(torch.pi / 8 * (places + 0.5) * places[:, None]) / 2
+    cosines[0] /= math.sqrt(2)
+    return cosines
 
 
 def _erase(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
