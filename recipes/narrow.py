@@ -29,9 +29,7 @@ def main() -> None:
     model, data_dir, name, path = sys.argv[1:5]
     settings = open_model(model).metadata.provenance["settings"]
     weights = folded_weights(Path(model))
-    images = read_split(Path(data_dir), "train").images
-    chosen = np.random.default_rng(0).choice(len(images), FACES, replace=False)
-    faces = torch.from_numpy(images[chosen])[:, None].float() / 255
+    faces = training_faces(Path(data_dir))
 
     wide = with_folded_weights(build_network(TrainingConfig.from_dict(settings)), weights)
     narrow = build_network(TrainingConfig.from_dict({**settings, "network": name}))
@@ -42,6 +40,13 @@ def main() -> None:
     difference = (wide(faces).logits - narrow(faces).logits).abs().mean().item()
     print(f"logits differ by {difference:.2f} on average before training goes on")
     torch.save(narrow.state_dict(), path)
+
+
+def training_faces(data_dir: Path) -> Tensor:
+    """Grey training faces (N, 1, 48, 48) from 0 to 1, drawn from all."""
+    images = read_split(data_dir, "train").images
+    chosen = np.random.default_rng(0).choice(len(images), min(FACES, len(images)), replace=False)
+    return torch.from_numpy(images[chosen])[:, None].float() / 255
 
 
 def folded_weights(model: Path) -> dict[str, Tensor]:
@@ -128,8 +133,9 @@ def restore_normalisation(network: nn.Module, faces: Tensor) -> None:
     for hook in hooks:
         hook.remove()
     for norm, (mean, variance) in inputs.items():
-        norm.bias.add_(mean)
-        norm.weight.copy_((variance + norm.eps).sqrt())
+        scale = norm.weight / (1 + norm.eps) ** 0.5  # of a normalisation that has learnt nothing
+        norm.bias.add_(scale * mean)
+        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
         norm.running_mean, norm.running_var = mean, variance
 
 

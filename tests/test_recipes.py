@@ -1,0 +1,87 @@
+"""The recipes, on made faces and with networks that have learnt next to nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mien.model_file import open_model
+from mien.training.config import TrainingConfig, read_settings
+from mien.training.networks import build_network
+
+ROOT = Path(__file__).parents[1]
+RECIPES = ROOT / "recipes"
+
+
+def recipe(*command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    folder = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": folder + os.pathsep + os.environ["PATH"]} | variables
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+def test_settings_are_settings_of_a_training(path: Path) -> None:
+    TrainingConfig.from_dict(read_settings(path))
+
+
+def test_the_default_recipe_runs_to_its_end(ferplus_dir: Path, tmp_path: Path) -> None:
+    quick = ["--epochs", "1", "--network", "residual_xs", "--threads", "1", "--batch-size", "32"]
+    script = str(RECIPES / "default.sh")
+    done = recipe("sh", script, str(ferplus_dir), str(tmp_path), *quick, SEEDS="5")
+    assert done.returncode == 0, done.stderr
+    settings = open_model(tmp_path / "student-5.onnx").metadata.provenance["settings"]
+    assert settings["teacher"] == [str(tmp_path / "teacher-5.ckpt")]
+    assert settings["seed"] == 5
+    small = open_model(tmp_path / "student-int8.onnx").metadata.provenance
+    assert small["quantized"] == "static, 8 bits"
+
+
+def test_a_model_file_narrowed_to_its_own_width_stays_what_it_is(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.pt"
+    network = open_model().metadata.provenance["settings"]["network"]
+    script = str(RECIPES / "narrow.py")
+    packaged = str(ROOT / "src" / "mien" / "models" / "default.onnx")
+    done = recipe(sys.executable, script, packaged, str(ferplus_dir), network, str(path))
+    assert done.stdout.startswith("logits differ by 0.00 "), done.stderr
+
+
+def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> None:
+    # A file as dlib writes it, with weights of our own: lengths before sizes, floats behind.
+    generator = np.random.default_rng(0)
+    network = build_network(TrainingConfig(network="face_resnet"))
+    kernels = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    content = b"head"
+    for kernel in kernels:
+        count, width = kernel.weight.numel() + kernel.out_channels, kernel.out_channels
+        scale = generator.uniform(0.5, 1.5, width) / kernel.weight[0].numel() ** 0.5
+        shift = generator.normal(size=width)
+        content += _layer(b"\x05con_4", generator.normal(size=count))
+        content += _layer(b"\x07affine_", np.concatenate([scale, shift]))
+    file, path = tmp_path / "network.dat", tmp_path / "weights.pt"
+    file.write_bytes(content)
+    script = str(RECIPES / "face_weights.py")
+    done = recipe(sys.executable, script, str(file), str(ferplus_dir), str(path))
+    assert done.returncode == 0, done.stderr
+
+    first = np.frombuffer(content, "<f4", 4736, content.index(b"con_4") + 16)
+    weights = torch.load(path, weights_only=True)
+    expected = torch.from_numpy(first[:4704].copy()).view(32, 3, 7, 7)
+    torch.testing.assert_close(weights["stem.0.weight"], expected)
+    # The normalisation scales by what dlib scaled by.
+    variance, scale = weights["stem.1.running_var"], weights["stem.1.weight"]
+    affine = np.frombuffer(content, "<f4", 64, content.index(b"affine_") + 16)
+    torch.testing.assert_close(
+        scale / (variance + 1e-5).sqrt(), torch.from_numpy(affine[:32].copy()), rtol=1e-4, atol=0
+    )
+
+
+def _layer(name: bytes, values: "np.typing.NDArray[np.float64]") -> bytes:
+    size = len(values).to_bytes(3, "little")
+    shape = b"\x03" + size + b"\x01\x01" * 3
+    return b"\x01" + name + b"\x01\x02" + shape + values.astype("<f4").tobytes()
