@@ -57,8 +57,9 @@ def is_uncertain(
     """Which answers (N,) not to act on: too ambiguous, or of a cut too unlike a face.
 
     Too ambiguous: more uncertain than 95 % of the validation faces on whose emotion more than
-    half of the crowd agree. Too unlike a face: less like one than 99 % of the validation faces
-    are to a regression that has not learnt from them.
+    half of the crowd agree. Too unlike a face: less like one than 95 % of the validation faces
+    are to a regression that has not learnt from them. So at most 10 % of faces like those are
+    uncertain.
     """
     return np.asarray(
         (uncertainty > parameters.most_uncertainty) | (face_likeness < parameters.least_likeness)

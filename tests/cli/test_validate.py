@@ -49,6 +49,9 @@ def test_json_says_what_was_measured(run: Run, ferplus_dir: Path) -> None:
     assert run.scores["accuracy"]["count"] == counted
     assert run.scores["accuracy_without_training_duplicates"]["count"] == counted
     assert np.sum(run.scores["confusion"]) == counted
+    assert run.scores["certainty"]["uncertain"]["count"] == counted
+    assert run.scores["robustness"] is None
+    assert run.scores["provenance"]["settings"]["labels"] == list(EMOTIONS)
 
 
 def test_the_report_is_complete(run: Run) -> None:
@@ -66,11 +69,12 @@ def test_logits_belong_to_the_faces_and_give_the_accuracy(run: Run, ferplus_dir:
         rows = list(csv.DictReader(file))
     faces = read_split(ferplus_dir, "test")
     majority, counted = strict_majority(faces.votes)
-    assert tuple(row["name"] for row in rows) == faces.select(counted).names
-    assert [row["label"] for row in rows] == [EMOTIONS[label] for label in majority[counted]]
+    assert tuple(row["name"] for row in rows) == faces.names
+    labels = [EMOTIONS[label] if label >= 0 else "" for label in majority]
+    assert [row["label"] for row in rows] == labels
     logits = np.array([[float(row[name]) for name in EMOTIONS] for row in rows])
-    right = logits.argmax(axis=1) == majority[counted]
-    assert right.mean() == run.scores["accuracy"]["value"]
+    right = logits.argmax(axis=1) == majority
+    assert right[counted].mean() == run.scores["accuracy"]["value"]
 
 
 def test_tables_are_shown_by_default_for_the_validation_split(ferplus_dir: Path) -> None:
@@ -80,6 +84,13 @@ def test_tables_are_shown_by_default_for_the_validation_split(ferplus_dir: Path)
     assert first == ("default on valid: strict majority by the votes of no published edition")
     assert all(any(row.strip().startswith(name) for row in rest) for name in EMOTIONS)
     assert any(row.strip().startswith("Accuracy") and "160 faces" in row for row in rest)
+
+
+def test_robustness_is_shown_where_it_is_asked_for(ferplus_dir: Path) -> None:
+    result = invoke("--data-dir", ferplus_dir, "--split", "test", "--robustness")
+    assert result.exit_code == 0
+    assert any(line.strip().startswith("JPEG at quality 20") for line in result.stdout.splitlines())
+    assert result.stderr.startswith("Changes: 1 of ")
 
 
 @pytest.mark.parametrize(

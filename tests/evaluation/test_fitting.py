@@ -179,7 +179,7 @@ def test_the_fitted_limits_set_aside_the_shares_they_are_stated_for() -> None:
     assert found.candidate_threshold == conformal_threshold(probability, labels)
     assert np.mean(uncertainty(probability) > found.most_uncertainty) == pytest.approx(0.05)
     likeness = face_likeness(faces.embedding, found)
-    assert np.mean(likeness < found.least_likeness) == pytest.approx(0.01, abs=0.004)
+    assert np.mean(likeness < found.least_likeness) == pytest.approx(0.05, abs=0.01)
     assert np.mean(face_likeness(NONFACES.embedding, found)) < 0.1 < np.mean(likeness)
 
 

@@ -3,11 +3,15 @@ import pytest
 
 from mien.evaluation.metrics import (
     CalibrationBin,
+    Estimate,
     Share,
+    area_under_roc,
     calibration_bins,
     class_scores,
     divergence_to_votes,
+    drawn_again,
     expected_calibration_error,
+    macro_f1,
     score,
     share,
 )
@@ -53,16 +57,69 @@ def test_classes_have_precision_recall_and_f1() -> None:
     a, b, c = SCORES.classes
     assert [one.label for one in SCORES.classes] == ["a", "b", "c"]
     assert [one.count for one in SCORES.classes] == [2, 2, 0]
-    assert [one.precision for one in SCORES.classes] == pytest.approx([1, 2 / 3, 0])
+    assert [one.precision.value for one in SCORES.classes] == [1, 2 / 3, None]
     assert [one.recall.value for one in SCORES.classes] == [0.5, 1, None]
-    assert [one.f1 for one in SCORES.classes] == pytest.approx([2 / 3, 4 / 5, 0])
+    assert [one.f1.value for one in SCORES.classes] == pytest.approx([2 / 3, 4 / 5, 0])
     assert (a.recall.count, b.recall.count, c.recall.count) == (2, 2, 0)
+    assert (a.precision.count, b.precision.count, c.precision.count) == (1, 3, 0)
 
 
 def test_a_class_that_is_answered_but_does_not_occur_is_not_in_macro_f1() -> None:
-    assert SCORES.macro_f1 == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert SCORES.macro_f1.value == pytest.approx((2 / 3 + 4 / 5) / 2)
     always_c = class_scores(np.array([[0, 2], [0, 0]]), ["a", "c"])
-    assert [(one.precision, one.f1) for one in always_c] == [(0, 0), (0, 0)]
+    assert [(one.precision.value, one.f1.value) for one in always_c] == [(None, 0), (0, 0)]
+
+
+def test_contempt_is_left_out_of_the_second_macro_f1() -> None:
+    scores = score(PROBABILITY, LABELS, ["a", "contempt", "c"])
+    assert scores.macro_f1 == SCORES.macro_f1
+    assert scores.macro_f1_without_contempt == scores.classes[0].f1
+    assert SCORES.macro_f1_without_contempt == SCORES.macro_f1
+
+
+def test_without_any_class_that_counts_macro_f1_is_zero() -> None:
+    assert macro_f1(np.array([[2, 0], [0, 3]]), np.array([False, False])) == Estimate(0, 0, 0)
+
+
+def test_drawing_again_keeps_the_number_of_faces_and_the_shares() -> None:
+    confusion = np.array([[60, 20], [0, 20]])
+    drawn = drawn_again(confusion)
+    assert (drawn.sum(axis=(1, 2)) == 100).all()
+    assert (drawn[:, 1, 0] == 0).all()
+    np.testing.assert_allclose(drawn.mean(axis=0), confusion, atol=0.5)
+    # A binomial count of 100 with the share .6 has a standard deviation of 4.9.
+    assert drawn[:, 0, 0].std() == pytest.approx(np.sqrt(100 * 0.6 * 0.4), rel=0.05)
+    np.testing.assert_array_equal(drawn, drawn_again(confusion))
+
+
+def test_the_interval_of_f1_is_that_of_faces_drawn_again() -> None:
+    labels = np.repeat([0, 1], [80, 20])
+    answers = np.concatenate([np.repeat([0, 1], [60, 20]), np.ones(20, dtype=int)])
+    generator = np.random.default_rng(1)
+    rows = generator.integers(0, 100, (2000, 100))
+    hits = ((labels == 1) & (answers == 1))[rows].sum(axis=1)
+    f1 = 2 * hits / ((labels == 1)[rows].sum(axis=1) + (answers == 1)[rows].sum(axis=1))
+    found = class_scores(np.array([[60, 20], [0, 20]]), ["a", "b"])[1].f1
+    assert found.value == pytest.approx(40 / 60)
+    assert (found.low, found.high) == pytest.approx(np.quantile(f1, [0.025, 0.975]), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("higher", "lower", "expected"),
+    [
+        ([2, 3], [0, 1], 1),
+        ([0, 1], [2, 3], 0),
+        ([1, 1], [1], 0.5),
+        ([3, 1], [2, 1], (1 + 1 + 0 + 0.5) / 4),
+        ([], [1], None),
+        ([1], [], None),
+    ],
+)
+def test_area_under_roc_is_how_often_one_exceeds_the_other(
+    higher: list[float], lower: list[float], expected: float | None
+) -> None:
+    found = area_under_roc(np.array(higher, dtype=float), np.array(lower, dtype=float))
+    assert found == expected
 
 
 def test_brier_score_is_the_mean_squared_distance() -> None:

@@ -12,7 +12,16 @@ from PIL import Image
 
 from mien.errors import ConfigError, DataError
 from mien.evaluation.metrics import Share
-from mien.evaluation.report import class_rows, percent, report_page, summary_rows, write_report
+from mien.evaluation.report import (
+    certainty_rows,
+    class_rows,
+    percent,
+    report_page,
+    robustness_rows,
+    summary_rows,
+    write_report,
+)
+from mien.evaluation.robustness import CHANGES
 from mien.evaluation.validation import Validation, validate
 from mien.labels import VOTE_COLUMNS
 from mien.model_file import CalibrationParameters, ModelFile, ModelMetadata
@@ -78,12 +87,44 @@ def result(data_dir: Path) -> Validation:
 
 
 def test_faces_with_a_majority_the_model_knows_are_scored(result: Validation) -> None:
-    assert result.names == ("a.png", "b.png", "c.png")
-    assert result.truth.tolist() == [0, 1, 1]
-    assert result.outputs.logits.tolist() == [[10, 0], [-10, 0], [4, 0]]
+    assert result.scored.tolist() == [True, True, True, False, False, False]
     assert result.scores.confusion == ((1, 0), (1, 1))
     assert result.scores.accuracy.value == pytest.approx(2 / 3)
     assert result.left_out == 1
+
+
+def test_what_is_said_of_every_face_is_kept(result: Validation) -> None:
+    assert result.names == ("a.png", "b.png", "c.png", "d.png", "e.png", "f.png")
+    assert result.majority == ("happiness", "neutral", "neutral", "fear", None, None)
+    assert result.outputs.logits[:, 0].tolist() == [10, -10, 4, 4, 4, 4]
+    assert result.face_likeness.tolist() == [0.5] * 6
+
+
+def test_ambiguity_is_between_faces_with_and_without_a_majority(result: Validation) -> None:
+    # Logits of 4, 4 without a majority; of 10, -10, 4 with one: the last one ties.
+    assert result.certainty.ambiguity_auroc == pytest.approx((1 + 1 + 0.5) / 3)
+
+
+def test_robustness_is_measured_where_it_is_asked_for(data_dir: Path, tmp_path: Path) -> None:
+    done: list[tuple[int, int]] = []
+    result = validate(made_model(), data_dir, "test", True, lambda *steps: done.append(steps))
+    assert result.robustness is not None
+    assert done == [(place + 1, len(CHANGES)) for place in range(len(CHANGES))]
+    # By 40 % darker, the faces of 110 and 104 are below the 100 that make happiness.
+    darker = next(one for one in result.robustness if one.change == "brightness -40 %")
+    assert darker.accuracy.value == pytest.approx(2 / 3)
+    assert darker.outputs.logits[:, 0].tolist() == [66 - 100, 54 - 100, 62 - 100]
+    write_report(tmp_path, result)
+    rows = (tmp_path / "robustness.csv").read_text().splitlines()
+    assert rows[0] == "change,name,label,happiness,neutral,face_likeness"
+    assert "brightness -40 %,c.png,neutral,-38,0,0.5" in rows
+    assert len(rows) == 1 + 3 * len(CHANGES)
+    (row,) = [row for row in robustness_rows(result.robustness) if row[0] == darker.change]
+    assert row[1] == "66.7%"
+    assert row[2] == "0.0 points"
+    assert "<h2>Changes of the picture</h2>" in report_page(result)
+    stored = json.loads((tmp_path / "scores.json").read_text())["robustness"]
+    assert [one["change"] for one in stored] == list(CHANGES)
 
 
 def test_scores_are_of_calibrated_probabilities(result: Validation) -> None:
@@ -135,9 +176,9 @@ def page(result: Validation) -> str:
     return report_page(result)
 
 
-def test_the_page_has_its_three_pictures_inside(page: str) -> None:
+def test_the_page_has_its_four_pictures_inside(page: str) -> None:
     sources = re.findall(r'<img src="(.*?)"', page)
-    assert len(sources) == 3
+    assert len(sources) == 4
     assert all(source.startswith("data:image/png;base64,iVBOR") for source in sources)
 
 
@@ -150,7 +191,9 @@ def test_the_page_says_what_was_measured_and_by_which_votes(page: str) -> None:
     assert "Votes: votes of no published edition." in page
     assert "<td>Accuracy</td><td>66.67% (20.8% to 93.9%, 3 faces)</td>" in page
     assert "<td>Left out, of classes the model does not know</td><td>1 faces</td>" in page
-    assert re.search(r"<td>neutral</td><td>100.0%</td><td>50.00% \(.*?, 2 faces\)</td>", page)
+    assert re.search(
+        r"<td>neutral</td><td>100.0% \([^<]*</td><td>50.0% \([^<]*</td><td>66.7% \(", page
+    )
 
 
 def test_the_summary_is_silent_on_what_was_not_left_out(tmp_path: Path) -> None:
@@ -162,7 +205,18 @@ def test_the_summary_is_silent_on_what_was_not_left_out(tmp_path: Path) -> None:
 
 def test_every_class_has_a_row(result: Validation) -> None:
     assert [row[0] for row in class_rows(result)] == list(LABELS)
-    assert [row[1] for row in class_rows(result)] == ["50.0%", "100.0%"]
+    assert [row[1].split()[0] for row in class_rows(result)] == ["50.0%", "100.0%"]
+
+
+def test_certainty_is_said_in_words(result: Validation) -> None:
+    rows = dict(certainty_rows(result))
+    assert rows["Candidates hold the label"].startswith("100.00% (")
+    assert rows["... of neutral"].endswith("2 faces)")
+    assert rows["Candidates of a face, mean"] == "1.33"  # c has two: .88 and .12
+    # At 85 % of three faces, all are kept.
+    assert rows["Accuracy without the 15 % most uncertain"].startswith("66.67% (")
+    assert rows["Marked as uncertain"].startswith("0.00% (")
+    assert rows["Area under the ROC curve of uncertainty, faces without a majority"] == "0.833"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +244,11 @@ def test_the_report_is_a_page_json_and_all_logits(
     assert scores["votes"] == "votes of no published edition"
     assert scores["confusion"] == [[1, 0], [1, 1]]
     assert (folder / "logits.csv").read_text().splitlines() == [
-        "name,label,happiness,neutral",
-        "a.png,happiness,10,0",
-        "b.png,neutral,-10,0",
-        "c.png,neutral,4,0",
+        "name,label,happiness,neutral,face_likeness",
+        "a.png,happiness,10,0,0.5",
+        "b.png,neutral,-10,0,0.5",
+        "c.png,neutral,4,0,0.5",
+        "d.png,fear,4,0,0.5",
+        "e.png,,4,0,0.5",
+        "f.png,,4,0,0.5",
     ]

@@ -1,6 +1,7 @@
 """`mien validate`: how good a model file is."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,15 +21,29 @@ def validate(
     report: Annotated[
         Path | None, typer.Option(help="Folder for the report: a page, JSON and all logits.")
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Also measure how changed pictures are answered."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     device: Device = "cpu",
 ) -> None:
     """Measure a model file on FER+, by the strict-majority protocol."""
-    from mien.evaluation.report import CLASS_HEAD, class_rows, summary_rows, write_report
+    from mien.evaluation.report import (
+        CLASS_HEAD,
+        ROBUSTNESS_HEAD,
+        certainty_rows,
+        class_rows,
+        robustness_rows,
+        summary_rows,
+        write_report,
+    )
     from mien.evaluation.validation import validate as measure
     from mien.model_file import open_model
 
-    result = measure(open_model(model, device), data_dir, split)
+    opened = open_model(model, device)
+    with console.progress_bar("Changes") if robustness else nullcontext() as bar:
+        result = measure(opened, data_dir, split, robustness, bar.update if bar else None)
     if report is not None:
         write_report(report, result)
         console.note(f"Report: {report / 'report.html'}")
@@ -38,3 +53,6 @@ def validate(
     console.say(f"{result.model} on {result.split}: strict majority by the {result.votes}")
     console.table(("", ""), summary_rows(result))
     console.table(CLASS_HEAD, class_rows(result))
+    console.table(("", ""), certainty_rows(result))
+    if result.robustness is not None:
+        console.table(ROBUSTNESS_HEAD, robustness_rows(result.robustness))

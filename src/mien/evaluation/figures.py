@@ -2,12 +2,15 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from mien.evaluation.metrics import CALIBRATION_BINS, Scores
+from mien.evaluation.certainty import RiskCoveragePoint
+from mien.evaluation.metrics import CALIBRATION_BINS, Estimate, Scores, Share
 
 BLUE, GREY, RED = "#0072B2", "#BBBBBB", "#D55E00"
 
@@ -63,35 +66,55 @@ def reliability_figure(scores: Scores) -> Figure:
 
 
 def classes_figure(scores: Scores) -> Figure:
-    """Precision, recall with its interval, and F1 of every class."""
+    """Precision, recall and F1 of every class, with their intervals."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(len(scores.classes))
-    recalls = [one.recall.value or 0.0 for one in scores.classes]
-    reach = [
-        [
-            value - min(value, one.recall.low)
-            for value, one in zip(recalls, scores.classes, strict=True)
-        ],
-        [
-            max(value, one.recall.high) - value
-            for value, one in zip(recalls, scores.classes, strict=True)
-        ],
-    ]
-    axes.bar(
-        places - 0.27,
-        [one.precision for one in scores.classes],
-        0.25,
-        color=GREY,
-        label="precision",
-    )
-    axes.bar(places, recalls, 0.25, color=BLUE, label="recall", yerr=reach, capsize=2)
-    axes.bar(places + 0.27, [one.f1 for one in scores.classes], 0.25, color=RED, label="F1")
+    places = np.arange(len(scores.classes), dtype=np.float64)
+    _bars(axes, places - 0.27, [one.precision for one in scores.classes], GREY, "precision")
+    _bars(axes, places, [one.recall for one in scores.classes], BLUE, "recall")
+    _bars(axes, places + 0.27, [one.f1 for one in scores.classes], RED, "F1")
     axes.set_xticks(places, [f"{one.label}\n{one.count} faces" for one in scores.classes])
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.13))
     _plain(axes)
     return figure
+
+
+def risk_coverage_figure(points: Sequence[RiskCoveragePoint]) -> Figure:
+    """Accuracy on the least uncertain faces, by how large a share of all they are."""
+    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    shown = [one for one in points if one.accuracy.value is not None]
+    coverage = [one.coverage for one in shown]
+    axes.fill_between(
+        coverage,
+        [one.accuracy.low for one in shown],
+        [one.accuracy.high for one in shown],
+        color=BLUE,
+        alpha=0.2,
+        linewidth=0,
+        label="95 % interval",
+    )
+    axes.plot(coverage, [one.accuracy.value or 0.0 for one in shown], "o-", color=BLUE)
+    axes.set_xlabel("share of faces that is kept, least uncertain first")
+    axes.set_ylabel("share of right answers")
+    axes.set_xlim(1.02, 0)
+    axes.legend(frameon=False, loc="lower right")
+    _plain(axes)
+    return figure
+
+
+def _bars(
+    axes: Axes,
+    places: NDArray[np.floating],
+    values: Sequence[Share | Estimate],
+    color: str,
+    label: str,
+) -> None:
+    heights = np.array([one.value or 0.0 for one in values])
+    low = heights - np.minimum([one.low for one in values], heights)
+    high = np.maximum([one.high for one in values], heights) - heights
+    axes.bar(places, heights, 0.25, color=color, label=label, yerr=[low, high], capsize=2)
 
 
 def as_data_uri(figure: Figure) -> str:

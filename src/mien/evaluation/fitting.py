@@ -24,9 +24,9 @@ Mask = NDArray[np.bool_]
 
 COVERAGE = 0.95
 CLEAR_SHARE = 0.95
-LIKE_SHARE = 0.99
+LIKE_SHARE = 0.95
 FEWEST_FACES = 20
-LIKENESS_PENALTY = 1e-3
+LIKENESS_PENALTY = 1e-2
 
 
 def calibration_half(valid: FaceSet) -> Mask:
@@ -136,7 +136,7 @@ def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], 
 
 
 def likeness_limit(faces: Floats, nonfaces: Floats) -> float:
-    """The face likeness that 99 % of faces reach which the regression has not learnt from.
+    """The face likeness that 95 % of faces reach which the regression has not learnt from.
 
     Each half of the faces is judged by a regression on the other half.
     """

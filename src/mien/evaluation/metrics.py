@@ -14,6 +14,7 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CALIBRATION_BINS = 15
+BOOTSTRAP_DRAWS = 2000
 #: Half the width of a 95 % interval, in standard deviations of the normal distribution.
 NORMAL_95 = 1.959964
 
@@ -29,13 +30,22 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class ClassScores:
     """Precision, recall and F1 of one class, and how many faces bear it."""
 
     label: str
-    precision: float
+    precision: Share
     recall: Share
-    f1: float
+    f1: Estimate
     count: int
 
 
@@ -55,6 +65,7 @@ class Scores:
     Attributes:
         accuracy: share of faces whose most probable class is the crowd's majority.
         macro_f1: mean F1 of the classes that occur.
+        macro_f1_without_contempt: the same without contempt, which FER+ hardly has.
         classes: scores of each class.
         confusion: faces (C, C) by their label (row) and answer (column).
         negative_log_likelihood: mean of minus the log of the label's probability, in nats.
@@ -64,7 +75,8 @@ class Scores:
     """
 
     accuracy: Share
-    macro_f1: float
+    macro_f1: Estimate
+    macro_f1_without_contempt: Estimate
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
     negative_log_likelihood: float
@@ -81,11 +93,13 @@ def score(probability: Floats, labels: Integers, names: Sequence[str]) -> Scores
     true = probability[np.arange(len(labels)), labels]
     one_hot = np.eye(len(names))[labels]
     bins = calibration_bins(probability.max(axis=1), answers == labels)
-    classes = class_scores(confusion, names)
+    occurs = np.asarray(confusion.any(axis=1))
+    not_contempt = np.array([name != "contempt" for name in names])
     return Scores(
         accuracy=share(answers == labels),
-        macro_f1=float(np.mean([one.f1 for one in classes if one.count])),
-        classes=classes,
+        macro_f1=macro_f1(confusion, occurs),
+        macro_f1_without_contempt=macro_f1(confusion, occurs & not_contempt),
+        classes=class_scores(confusion, names),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         negative_log_likelihood=float(-np.log(np.maximum(true, 1e-300)).mean()),
         brier=float(((probability - one_hot) ** 2).sum(axis=1).mean()),
@@ -107,21 +121,59 @@ def share(right: Mask) -> Share:
 
 
 def class_scores(confusion: Integers, names: Sequence[str]) -> tuple[ClassScores, ...]:
-    """Scores of each class from the confusion matrix (C, C); a share of nothing counts 0."""
+    """Scores of each class from the confusion matrix (C, C)."""
+    f1, drawn = f1_scores(confusion), f1_scores(drawn_again(confusion))
     scores = []
     for place, name in enumerate(names):
         hits, count = confusion[place, place], confusion[place].sum()
-        answered = confusion[:, place].sum()
         scores.append(
             ClassScores(
                 label=name,
-                precision=float(hits / max(answered, 1)),
+                precision=share(np.arange(confusion[:, place].sum()) < hits),
                 recall=share(np.arange(count) < hits),
-                f1=float(2 * hits / max(count + answered, 1)),
+                f1=_estimate(f1[place], drawn[:, place]),
                 count=int(count),
             )
         )
     return tuple(scores)
+
+
+def macro_f1(confusion: Integers, counted: Mask) -> Estimate:
+    """Mean F1 of the classes that count (C,), from the confusion matrix (C, C); 0 of none."""
+    if not counted.any():
+        return Estimate(0.0, 0.0, 0.0)
+    drawn = f1_scores(drawn_again(confusion))[:, counted].mean(axis=1)
+    return _estimate(f1_scores(confusion)[counted].mean(), drawn)
+
+
+def f1_scores(confusion: Integers) -> Floats:
+    """F1 of each class (..., C) from confusion matrices (..., C, C); 0 where nothing counts."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return np.asarray(2 * hits / np.maximum(total, 1))
+
+
+def drawn_again(confusion: Integers, seed: int = 0) -> Integers:
+    """The confusion matrices (2000, C, C) of as many faces drawn again with replacement.
+
+    Source: the bootstrap, Efron 1979.
+    """
+    count = confusion.sum()
+    shares = confusion.ravel() / max(count, 1)
+    draws = np.random.default_rng(seed).multinomial(count, shares, size=BOOTSTRAP_DRAWS)
+    return draws.reshape(-1, *confusion.shape)
+
+
+def area_under_roc(higher: Floats, lower: Floats) -> float | None:
+    """How often one of `higher` (N,) exceeds one of `lower` (M,), ties by half; None of none.
+
+    That is the area under the ROC curve (Hanley, McNeil 1982).
+    """
+    if not len(higher) or not len(lower):
+        return None
+    ordered = np.sort(lower)
+    below = np.searchsorted(ordered, higher, "left") + np.searchsorted(ordered, higher, "right")
+    return float(below.mean() / 2 / len(lower))
 
 
 def calibration_bins(confidence: Floats, right: Mask) -> tuple[CalibrationBin, ...]:
@@ -154,3 +206,8 @@ def divergence_to_votes(targets: Floats, probability: Floats) -> float:
     """Mean Kullback-Leibler divergence of probabilities (N, C) from the votes' shares (N, C)."""
     ratio = np.log(np.maximum(targets, 1e-300)) - np.log(np.maximum(probability, 1e-300))
     return float((targets * ratio).sum(axis=1).mean())
+
+
+def _estimate(value: float, drawn: Floats) -> Estimate:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(float(value), float(low), float(high))

@@ -1,7 +1,8 @@
 """Made cuts without a face, to tell faces from.
 
-FER+ has next to no pictures that the crowd calls no face, so they are made: half of them out of
-nothing, half out of faces whose parts are torn out of their order.
+FER+ has next to no pictures that the crowd calls no face, so they are made: some out of nothing,
+after surfaces, scenes, writing and limbs, and some out of faces: torn, halved, far too near or far
+too coarse. No photograph is needed, so that photographs can test what comes of it.
 """
 
 from collections.abc import Callable
@@ -63,6 +64,73 @@ def _stripes(face: Image, generator: Generator) -> Image:
     return np.asarray(128 + 100 * waves, dtype=np.uint8)
 
 
+def _fractal(face: Image, generator: Generator) -> Image:
+    """Noise with the spectrum of natural surfaces, 1/f^a, also drawn out in one direction."""
+    side = len(face)
+    across, down = np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side))
+    angle, stretch = generator.uniform(0, np.pi), generator.choice([1.0, 1.0, 3.0, 6.0])
+    along = np.cos(angle) * across + np.sin(angle) * down
+    beside = np.cos(angle) * down - np.sin(angle) * across
+    frequency = np.hypot(along * stretch, beside) + 1 / side
+    spectrum = np.fft.fft2(generator.normal(size=(side, side)))
+    surface = np.fft.ifft2(spectrum * frequency ** -generator.uniform(0.4, 2)).real
+    surface *= generator.uniform(20, 60) / surface.std()
+    return np.asarray((surface + generator.uniform(60, 200)).clip(0, 255), dtype=np.uint8)
+
+
+def _leaves(face: Image, generator: Generator) -> Image:
+    """Shaded discs of all sizes, the near ones over the far ones, as objects hide each other.
+
+    Source: the dead leaves model, Lee, Mumford, Huang 2001.
+    """
+    side = len(face)
+    places = np.linspace(-1, 1, side)
+    canvas = np.full((side, side), generator.uniform(0, 255))
+    for _ in range(int(generator.integers(20, 120))):
+        radius = 0.06 / max(generator.random(), 0.06)
+        x, y, flatness = *generator.uniform(-1.2, 1.2, 2), generator.uniform(0.4, 1)
+        turn = np.exp(1j * generator.uniform(0, np.pi))
+        local = (places - x + 1j * (places[:, None] - y)) * turn / radius
+        inside = np.hypot(local.real, local.imag / flatness) < 1
+        shade = generator.uniform(0, 255) + generator.uniform(-60, 60) * local.real
+        canvas = np.where(inside, shade, canvas)
+    canvas += generator.normal(0, generator.uniform(0, 12), canvas.shape)
+    return _blurred(canvas, generator)
+
+
+def _writing(face: Image, generator: Generator) -> Image:
+    """Lines of short strokes on paper under uneven light, or bright ones on dark."""
+    side = len(face)
+    canvas = _gradient(face, generator) * 0.4 + generator.uniform(100, 150)
+    ink, height = generator.uniform(-140, -60), int(generator.integers(3, 14))
+    strokes = np.zeros((side, side), dtype=np.uint8)
+    for top in range(int(generator.integers(height)), side, int(height * 1.6) + 1):
+        for left in range(0, side, max(2, height // 2)):
+            if generator.random() < 0.8:
+                points = np.array([left, top]) + generator.integers(0, height, (4, 2))
+                cv2.polylines(strokes, [points.astype(np.int32)], False, 255, 1 + height // 7)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), float(generator.normal(0, 15)), 1)
+    canvas += ink * cv2.warpAffine(strokes, turn, (side, side)) / 255
+    return _blurred(canvas if generator.random() < 0.7 else 255 - canvas, generator)
+
+
+def _limbs(face: Image, generator: Generator) -> Image:
+    """Rounded bars side by side, bright along their middle, as fingers and arms are."""
+    side = len(face)
+    canvas = np.full((side, side), generator.uniform(0, 255))
+    direction, grey = generator.uniform(0, 2 * np.pi), generator.uniform(90, 220)
+    width = generator.uniform(0.08, 0.3) * side
+    for _ in range(int(generator.integers(1, 6))):
+        angle = direction + generator.normal(0, 0.25)
+        start = generator.uniform(0, side, 2)
+        end = start + generator.uniform(0.4, 1.2) * side * np.array([np.cos(angle), np.sin(angle)])
+        outline = np.full((side, side), 255, dtype=np.uint8)
+        cv2.line(outline, start.astype(int).tolist(), end.astype(int).tolist(), 0, 1)
+        depth = 1 - (cv2.distanceTransform(outline, cv2.DIST_L2, 5) / width) ** 2
+        canvas = np.where(depth > 0, grey * (0.45 + 0.55 * np.sqrt(depth.clip(0))), canvas)
+    return _blurred(canvas, generator)
+
+
 def _clutter(face: Image, generator: Generator) -> Image:
     """Ellipses, boxes and lines one over the other."""
     side = len(face)
@@ -78,9 +146,7 @@ def _clutter(face: Image, generator: Generator) -> Image:
             cv2.rectangle(canvas, (x, y), (u, v), grey, -1)
         else:
             cv2.line(canvas, (x, y), (u, v), grey, int(generator.integers(1, 8)))
-    return np.asarray(
-        cv2.GaussianBlur(canvas, (0, 0), float(generator.uniform(0.3, 1.5))), np.uint8
-    )
+    return _blurred(canvas.astype(np.float64), generator)
 
 
 def _shuffled(face: Image, generator: Generator) -> Image:
@@ -113,10 +179,31 @@ def _beside(face: Image, generator: Generator) -> Image:
     return np.asarray(moved, dtype=np.uint8)
 
 
+def _half(face: Image, generator: Generator) -> Image:
+    """One half of a face, the other hidden behind one grey or the half's own border."""
+    side, turn = len(face), int(generator.integers(4))
+    half = np.rot90(face, turn)[: side // 2]
+    rest = np.repeat(half[-1:], side - len(half), axis=0)
+    if generator.random() < 0.5:
+        rest = np.full_like(rest, generator.integers(256))
+    return np.ascontiguousarray(np.rot90(np.vstack([half, rest]), -turn))
+
+
+def _coarse(face: Image, generator: Generator) -> Image:
+    """A face of 6 to 12 pixels."""
+    small = _scaled(face, int(generator.integers(6, 13)), cv2.INTER_AREA)
+    return _scaled(small, len(face), cv2.INTER_LINEAR)
+
+
 KINDS: tuple[Callable[[Image, Generator], Image], ...] = (
-    *(_flat, _cloud, _gradient, _stripes, _clutter),
-    *(_shuffled, _fragment, _beside, _shuffled, _clutter),
+    *(_flat, _cloud, _gradient, _stripes, _fractal, _leaves, _clutter, _writing, _limbs),
+    *(_shuffled, _shuffled, _fragment, _beside, _half, _coarse),
 )
+
+
+def _blurred(canvas: NDArray[np.floating], generator: Generator) -> Image:
+    soft = cv2.GaussianBlur(canvas.clip(0, 255), (0, 0), float(generator.uniform(0.3, 1.5)))
+    return np.asarray(soft, dtype=np.uint8)
 
 
 def _scaled(image: Image, side: int, method: int) -> Image:

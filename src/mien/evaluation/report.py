@@ -1,13 +1,17 @@
-"""The report of a validation: a page with pictures, the scores as JSON, and every logit."""
+"""The report of a validation: a page with pictures, the scores as JSON, and all logits."""
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
-from mien.evaluation.metrics import Share
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.evaluation.metrics import Estimate, Share
+from mien.evaluation.robustness import ChangedFaces
 from mien.evaluation.validation import Validation
 from mien.files import replacing
 
@@ -38,24 +42,30 @@ emotion. Votes: $votes.</p>
 <div class="pair">
 <img src="$confusion" alt="Confusion matrix">
 <img src="$reliability" alt="Reliability diagram">
+<img src="$risk_coverage" alt="Accuracy by the share of faces that is kept">
 </div>
+<table>$certainty_rows</table>
+$robustness
 </body>
 </html>
 """)
 
 
 def write_report(folder: Path, result: Validation) -> None:
-    """Write `report.html`, `scores.json` and `logits.csv` into a folder."""
+    """Write `report.html`, `scores.json` and `logits.csv` into a folder.
+
+    `robustness.csv` with the logits of the changed faces joins them where those were measured.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _write_text(folder / "report.html", report_page(result))
     _write_text(folder / "scores.json", json.dumps(result.to_dict(), indent=1) + "\n")
-    with replacing(folder / "logits.csv") as part, part.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["name", "label", *result.labels])
-        for name, truth, logits in zip(
-            result.names, result.truth, result.outputs.logits.tolist(), strict=True
-        ):
-            writer.writerow([name, result.labels[truth], *(f"{logit:.6g}" for logit in logits)])
+    head = ("name", "label", *result.labels, "face_likeness")
+    _write_csv(folder / "logits.csv", head, _output_rows(result))
+    if result.robustness is not None:
+        rows = (
+            (one.change, *row) for one in result.robustness for row in _changed_rows(result, one)
+        )
+        _write_csv(folder / "robustness.csv", ("change", *head), rows)
 
 
 def report_page(result: Validation) -> str:
@@ -65,6 +75,7 @@ def report_page(result: Validation) -> str:
         classes_figure,
         confusion_figure,
         reliability_figure,
+        risk_coverage_figure,
     )
 
     scores = result.scores
@@ -76,6 +87,12 @@ def report_page(result: Validation) -> str:
         classes=as_data_uri(classes_figure(scores)),
         confusion=as_data_uri(confusion_figure(scores)),
         reliability=as_data_uri(reliability_figure(scores)),
+        risk_coverage=as_data_uri(risk_coverage_figure(result.certainty.risk_coverage)),
+        certainty_rows=_table_rows(certainty_rows(result)),
+        robustness=""
+        if result.robustness is None
+        else "<h2>Changes of the picture</h2>\n"
+        f"<table>{_table_rows([ROBUSTNESS_HEAD, *robustness_rows(result.robustness)])}</table>",
     )
 
 
@@ -85,7 +102,8 @@ def summary_rows(result: Validation) -> list[tuple[str, str]]:
     rows = [
         ("Accuracy", percent(scores.accuracy)),
         ("Accuracy without faces that stand in Training too", percent(result.unseen_accuracy)),
-        ("Macro F1", f"{scores.macro_f1:.1%}"),
+        ("Macro F1", estimate(scores.macro_f1)),
+        ("Macro F1 without contempt", estimate(scores.macro_f1_without_contempt)),
         ("Negative log-likelihood", f"{scores.negative_log_likelihood:.4f} nats"),
         ("Brier score", f"{scores.brier:.4f}"),
         ("Expected calibration error, 15 bins", f"{scores.calibration_error:.2%}"),
@@ -96,15 +114,72 @@ def summary_rows(result: Validation) -> list[tuple[str, str]]:
     return rows
 
 
-CLASS_HEAD = ("Class", "Precision", "Recall", "F1")
+CLASS_HEAD = ("Class", "Precision", "Recall", "F1", "Faces")
 
 
 def class_rows(result: Validation) -> list[tuple[str, ...]]:
     """What was measured for each class, in words."""
     return [
-        (one.label, f"{one.precision:.1%}", percent(one.recall), f"{one.f1:.1%}")
+        (
+            one.label,
+            estimate(one.precision),
+            estimate(one.recall),
+            estimate(one.f1),
+            f"{one.count:,}",
+        )
         for one in result.scores.classes
     ]
+
+
+def certainty_rows(result: Validation) -> list[tuple[str, str]]:
+    """What was measured of the answers' certainty, in words."""
+    certainty = result.certainty
+    at_85 = next(one for one in certainty.risk_coverage if one.coverage == 0.85)
+    auroc = certainty.ambiguity_auroc
+    return [
+        ("Candidates hold the label", percent(certainty.candidates_hold)),
+        *(
+            (f"... of {name}", percent(held))
+            for name, held in certainty.candidates_hold_of_class.items()
+        ),
+        ("Candidates of a face, mean", f"{certainty.mean_candidates:.2f}"),
+        ("Accuracy without the 15 % most uncertain", percent(at_85.accuracy)),
+        ("Marked as uncertain", percent(certainty.uncertain)),
+        ("Accuracy on the rest", percent(certainty.accuracy_unless_uncertain)),
+        (
+            "Area under the ROC curve of uncertainty, faces without a majority",
+            "not measured" if auroc is None else f"{auroc:.3f}",
+        ),
+    ]
+
+
+ROBUSTNESS_HEAD = ("Change", "Accuracy", "Loss", "Uncertain", "Accuracy on the rest")
+
+
+def robustness_rows(changes: Sequence[ChangedFaces]) -> list[tuple[str, ...]]:
+    """What was measured of changed faces, in words."""
+    return [
+        (
+            one.change,
+            rate(one.accuracy),
+            f"{100 * one.loss:.1f} points",
+            rate(one.uncertain),
+            rate(one.accuracy_unless_uncertain),
+        )
+        for one in changes
+    ]
+
+
+def estimate(one: Share | Estimate) -> str:
+    """A value with its interval, in short; "none" if there is no value."""
+    if one.value is None:
+        return "none"
+    return f"{one.value:.1%} ({100 * one.low:.1f}-{one.high:.1%})"
+
+
+def rate(share: Share) -> str:
+    """A share alone; "none" if it is of nothing."""
+    return "none" if share.value is None else f"{share.value:.1%}"
 
 
 def percent(share: Share | None) -> str:
@@ -118,6 +193,32 @@ def _table_rows(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
     )
+
+
+def _output_rows(result: Validation) -> Iterator[tuple[object, ...]]:
+    for name, label, logits, likeness in zip(
+        result.names, result.majority, result.outputs.logits, result.face_likeness, strict=True
+    ):
+        yield (name, label or "", *_numbers(logits), f"{likeness:.6g}")
+
+
+def _changed_rows(result: Validation, changed: ChangedFaces) -> Iterator[tuple[object, ...]]:
+    scored = np.flatnonzero(result.scored)
+    for row, logits, likeness in zip(
+        scored, changed.outputs.logits, changed.face_likeness, strict=True
+    ):
+        yield (result.names[row], result.majority[row], *_numbers(logits), f"{likeness:.6g}")
+
+
+def _numbers(logits: NDArray[np.float32]) -> list[str]:
+    return [f"{logit:.6g}" for logit in logits.tolist()]
+
+
+def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with replacing(path) as part, part.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
 
 
 def _write_text(path: Path, text: str) -> None:

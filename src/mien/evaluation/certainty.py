@@ -1,0 +1,135 @@
+"""How far what an answer says about its own certainty can be relied on.
+
+N faces with a label each, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.calibration import (
+    candidates,
+    face_likeness,
+    is_uncertain,
+    probabilities,
+    uncertainty,
+)
+from mien.classification import Classification
+from mien.evaluation.metrics import Share, area_under_roc, share
+from mien.model_file import CalibrationParameters
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+#: Shares of the faces, the least uncertain ones, at which the risk-coverage curve is taken.
+COVERAGES = tuple((100 - 5 * step) / 100 for step in range(20))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What calibration makes of a network's outputs: probability (N, C), the rest (N,)."""
+
+    probability: Floats
+    uncertainty: Floats
+    face_likeness: Floats
+    is_uncertain: Mask
+
+    @classmethod
+    def of(cls, outputs: Classification, parameters: CalibrationParameters) -> "Answers":
+        """The answers to N faces, by a model's calibration."""
+        probability = probabilities(outputs.logits, parameters.temperature)
+        doubt = uncertainty(probability)
+        likeness = face_likeness(outputs.embedding, parameters)
+        return cls(probability, doubt, likeness, is_uncertain(doubt, likeness, parameters))
+
+    def select(self, rows: Mask) -> "Answers":
+        """The answers that `rows` (N,) picks."""
+        return Answers(
+            self.probability[rows],
+            self.uncertainty[rows],
+            self.face_likeness[rows],
+            self.is_uncertain[rows],
+        )
+
+    def right(self, labels: Integers) -> Mask:
+        """Which answers (N,) are the labels (N,)."""
+        return np.asarray(self.probability.argmax(axis=1) == labels)
+
+
+@dataclass(frozen=True)
+class RiskCoveragePoint:
+    """Accuracy on the least uncertain faces, where they are this share of all."""
+
+    coverage: float
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How far certainty can be relied on.
+
+    Attributes:
+        candidates_hold: how often the candidates hold the label.
+        candidates_hold_of_class: the same of each class, by its name.
+        mean_candidates: how many candidates there are.
+        risk_coverage: accuracy when the most uncertain faces are set aside.
+        uncertain: how many answers are marked as uncertain.
+        accuracy_unless_uncertain: accuracy on the rest.
+        ambiguity_auroc: area under the ROC curve of uncertainty, between faces without a majority
+            and faces with one; None if there are none without.
+    """
+
+    candidates_hold: Share
+    candidates_hold_of_class: dict[str, Share]
+    mean_candidates: float
+    risk_coverage: tuple[RiskCoveragePoint, ...]
+    uncertain: Share
+    accuracy_unless_uncertain: Share
+    ambiguity_auroc: float | None
+
+
+def measure_certainty(
+    answers: Answers,
+    labels: Integers,
+    names: Sequence[str],
+    threshold: float,
+    without_majority: Floats,
+) -> Certainty:
+    """Measure on answers to N faces with labels (N,).
+
+    Args:
+        answers: the answers.
+        labels: their labels, as indices into `names`.
+        names: the C classes.
+        threshold: the probability from which on a class is a candidate.
+        without_majority: uncertainty (M,) of faces on which the crowd does not agree.
+    """
+    chosen = candidates(answers.probability, threshold)
+    held = chosen[np.arange(len(labels)), labels]
+    right = answers.right(labels)
+    return Certainty(
+        candidates_hold=share(held),
+        candidates_hold_of_class={
+            name: share(held[labels == place]) for place, name in enumerate(names)
+        },
+        mean_candidates=float(chosen.sum(axis=1).mean()),
+        risk_coverage=risk_coverage(answers.uncertainty, right),
+        uncertain=share(answers.is_uncertain),
+        accuracy_unless_uncertain=share(right[~answers.is_uncertain]),
+        ambiguity_auroc=area_under_roc(without_majority, answers.uncertainty),
+    )
+
+
+def risk_coverage(doubt: Floats, right: Mask) -> tuple[RiskCoveragePoint, ...]:
+    """Accuracy on the least uncertain faces, from uncertainty (N,) and what was right (N,).
+
+    Source: El-Yaniv, Wiener 2010; Geifman, El-Yaniv 2017, arXiv 1705.08500.
+    """
+    surest_first = right[np.argsort(doubt, kind="stable")]
+    return tuple(
+        RiskCoveragePoint(coverage, share(surest_first[: round(coverage * len(right))]))
+        for coverage in COVERAGES
+    )
