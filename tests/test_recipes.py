@@ -69,13 +69,13 @@ def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> No
     done = recipe(sys.executable, script, str(file), str(ferplus_dir), str(path))
     assert done.returncode == 0, done.stderr
 
-    first = np.frombuffer(content, "<f4", 4736, content.index(b"con_4") + 16)
+    first = np.frombuffer(content, "<f4", 4736, content.index(b"con_4") + 17)
     weights = torch.load(path, weights_only=True)
     expected = torch.from_numpy(first[:4704].copy()).view(32, 3, 7, 7)
     torch.testing.assert_close(weights["stem.0.weight"], expected)
     # The normalisation scales by what dlib scaled by.
     variance, scale = weights["stem.1.running_var"], weights["stem.1.weight"]
-    affine = np.frombuffer(content, "<f4", 64, content.index(b"affine_") + 16)
+    affine = np.frombuffer(content, "<f4", 64, content.index(b"affine_") + 19)
     torch.testing.assert_close(
         scale / (variance + 1e-5).sqrt(), torch.from_numpy(affine[:32].copy()), rtol=1e-4, atol=0
     )
