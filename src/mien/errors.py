@@ -19,3 +19,7 @@ class DataError(MienError, ValueError):
 
 class ConfigError(MienError, ValueError):
     """A setting that is unknown or out of range."""
+
+
+class SourceError(MienError, ValueError):
+    """A video, a stream or a camera that can't be read."""

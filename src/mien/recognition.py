@@ -1,6 +1,6 @@
 """The way of a frame: from pixels to one result a face."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,13 @@ from mien.errors import ConfigError, ImageError
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.results import DetectedFace, FaceResult, found_face
+from mien.sources import open_source
+from mien.streaming import Analysis, StreamFrame, stream
 
 #: No coordinate in a picture is larger, in pixels.
 FARTHEST = 1e9
+#: Time constant of the smoothing in streams: long against flicker, short against expressions.
+SMOOTHING_S = 0.5
 
 
 class EmotionRecognition:
@@ -112,6 +116,44 @@ class EmotionRecognition:
         greys = [to_grey(to_rgb(face, color)) for face in _several(faces)]
         return self._answers([alignment.whole(grey, side) for grey in greys])
 
+    def stream(
+        self,
+        source: Any,
+        *,
+        color: str = "BGR",
+        every: int = 1,
+        detect_every: int = 1,
+        smoothing_s: float = SMOOTHING_S,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+    ) -> Iterator[StreamFrame]:
+        """Analyse a video, a camera or any row of frames, one frame after the other.
+
+        Args:
+            source: a video file, a picture, a folder of pictures, the address of a stream, the
+                number of a camera, or an iterable of frames (images, or pairs of image and
+                seconds).
+            color: the order of the channels of an iterable's images.
+            every: of so many frames one is analysed.
+            detect_every: in one of so many analysed frames faces are looked for; between, they
+                are followed by their motion.
+            smoothing_s: time constant of the smoothing of each face's probabilities; 0: none.
+            start_s: a file is analysed from here on.
+            end_s: a file is analysed up to here.
+
+        Yields:
+            Frames as `mien.streaming.StreamFrame` describes them, as soon as they are done.
+
+        Raises:
+            SourceError: the source can't be opened or breaks off.
+            ConfigError: a number is out of range.
+        """
+        for name, value in (("every", every), ("detect_every", detect_every)):
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} is {value!r}, expected a whole number from 1")
+        opened = open_source(source, color=color, every=every, start_s=start_s, end_s=end_s)
+        return stream(_Analyst(self), opened, detect_every, smoothing_s)
+
     def show(self, frame: Any, return_type: str = "BGR", color: str = "BGR") -> NDArray[np.uint8]:
         """A new picture of a frame with its faces and their emotions drawn in.
 
@@ -170,12 +212,25 @@ class EmotionRecognition:
         """One answer a cut (S, S): emotions, and how far to trust them."""
         if not cuts:
             return []
-        labels, parameters = self.labels, self._model.metadata.calibration
+        return self._described(*self._classified(cuts))
+
+    def _classified(
+        self, cuts: Sequence[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Probabilities (N, K) and face likeness (N,) of cuts (S, S)."""
+        parameters = self._model.metadata.calibration
+        if not cuts:
+            return np.empty((0, len(self.labels))), np.empty(0)
         logits, embedding = classify(self._model.session, np.stack(cuts))
         probability = calibration.probabilities(logits, parameters.temperature)
+        return probability, calibration.face_likeness(embedding, parameters)
+
+    def _described(
+        self, probability: NDArray[np.float64], likeness: NDArray[np.float64]
+    ) -> list[FaceResult]:
+        labels, parameters = self.labels, self._model.metadata.calibration
         uncertainty = calibration.uncertainty(probability)
         candidates = calibration.candidates(probability, parameters.candidate_threshold)
-        likeness = calibration.face_likeness(embedding, parameters)
         uncertain = calibration.is_uncertain(uncertainty, likeness, parameters)
         order = np.argsort(-probability, axis=1, kind="stable")
         return [
@@ -188,7 +243,32 @@ class EmotionRecognition:
                 "face_likeness": float(likeness[row]),
                 "uncertain": bool(uncertain[row]),
             }
-            for row in range(len(cuts))
+            for row in range(len(probability))
+        ]
+
+
+class _Analyst:
+    """What a stream asks of an `EmotionRecognition`."""
+
+    def __init__(self, recognition: EmotionRecognition) -> None:
+        self._recognition = recognition
+
+    def analyse(
+        self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace] | None
+    ) -> Analysis:
+        er = self._recognition
+        found = _by_size(er._detector.detect(frame_rgb)) if faces is None else list(faces)
+        cuts = er._cuts(frame_rgb, found)
+        return Analysis(found, cuts, *er._classified(cuts))
+
+    def describe(
+        self, frame_rgb: NDArray[np.uint8], analysis: Analysis, probability: NDArray[np.float64]
+    ) -> list[FaceResult]:
+        height, width = frame_rgb.shape[:2]
+        answers = self._recognition._described(probability, analysis.likeness)
+        return [
+            found_face(face, width, height, answer)
+            for face, answer in zip(analysis.faces, answers, strict=True)
         ]
 
 

@@ -34,6 +34,7 @@ class FaceResult(TypedDict):
         box: x, y, width, height in whole pixels, inside the frame; left out for a cut-out face.
         face_confidence: the detector's score; left out for a cut-out face.
         landmarks: points by name, the person's own right and left; left out for a cut-out face.
+        track_id: in streams, the number of the face that is followed.
         emotion: the most probable class.
         confidence: its calibrated probability.
         emotions: the probability of every class; they sum to 1.
@@ -41,11 +42,13 @@ class FaceResult(TypedDict):
         candidates: classes that together hold the true one in 95 % of cases; `emotion` is first.
         face_likeness: how much the cut looks like the faces the network learnt from, 0 to 1.
         uncertain: too ambiguous, or too unlike a face, to act on.
+        raw_emotions: in streams that are smoothed, `emotions` as they were before.
     """
 
     box: NotRequired[list[int]]
     face_confidence: NotRequired[float | None]
     landmarks: NotRequired[dict[str, list[float]] | None]
+    track_id: NotRequired[int]
     emotion: str
     confidence: float
     emotions: dict[str, float]
@@ -53,6 +56,7 @@ class FaceResult(TypedDict):
     candidates: list[str]
     face_likeness: float
     uncertain: bool
+    raw_emotions: NotRequired[dict[str, float]]
 
 
 def confidence_text(confidence: float) -> str:

@@ -12,14 +12,13 @@ import typer
 
 from mien.cli import console
 from mien.errors import ImageError
+from mien.images import PICTURE_SUFFIXES
 from mien.results import confidence_text
 
 if TYPE_CHECKING:
     from mien.recognition import EmotionRecognition
     from mien.results import FaceResult
 
-#: Endings by which a folder's pictures are known.
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Model = Annotated[str, typer.Option(help="Model file, or the name of a packaged model.")]
@@ -115,7 +114,7 @@ def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
         path = Path(text)
         if path.is_dir():
             pictures = sorted(
-                p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir()
+                p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.is_dir()
             )
             if not pictures:
                 problems.append(f"{text}: a folder without pictures")

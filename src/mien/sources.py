@@ -1,0 +1,255 @@
+"""Where frames come from: video files, pictures, cameras, stream addresses, iterators."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import SourceError
+from mien.images import PICTURE_SUFFIXES, read_image, to_rgb
+
+Image = NDArray[np.uint8]
+
+#: Pictures and iterators without times of their own follow one another so fast.
+FRAMES_PER_SECOND = 25.0
+
+
+class TimedFrame(NamedTuple):
+    """A picture of a source.
+
+    Attributes:
+        number: its place in the source, from 0 on.
+        image_rgb: (H, W, 3).
+        time_s: when it is shown, in seconds from the source's beginning.
+    """
+
+    number: int
+    image_rgb: Image
+    time_s: float
+
+
+class Source(AbstractContextManager["Source"]):
+    """Frames with their times, to be read once; closed at the end of a `with`.
+
+    Attributes:
+        name: what it is, for messages.
+        is_live: whether frames that are not taken in time are lost.
+        frame_count: how many frames are to come, about; None if that is not known.
+        duration_s: how long it lasts, about; None if that is not known.
+    """
+
+    name = ""
+    is_live = False
+    frame_count: int | None = None
+    duration_s: float | None = None
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of files and devices."""
+
+
+def open_source(
+    source: object,
+    *,
+    color: str = "BGR",
+    every: int = 1,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+) -> Source:
+    """Open whatever frames come from.
+
+    Args:
+        source: a video file, a picture, a folder of pictures, the address of a stream, the number
+            of a camera, or an iterable of frames, each an image or a pair of image and seconds.
+        color: the order of the channels of an iterable's images.
+        every: of so many frames one is taken.
+        start_s: a file is read from here on.
+        end_s: a file is read up to here.
+
+    Raises:
+        SourceError: it can't be opened, or holds no picture.
+    """
+    if isinstance(source, int) or (isinstance(source, str) and source.isdigit()):
+        return Camera(int(source), every)
+    if isinstance(source, str) and "://" in source:
+        return Video(source, every, is_live=True)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+            return Pictures(path, every)
+        if not path.is_file():
+            raise SourceError(f"{source}: no such file or folder")
+        return Video(path, every, start_s, end_s)
+    if isinstance(source, Iterable):
+        return Frames(source, color, every)
+    raise SourceError(
+        f"the source is of type {type(source).__name__}, expected a path, an address, the number "
+        "of a camera, or an iterable of frames"
+    )
+
+
+class Video(Source):
+    """A video file or stream, with the presentation times that it holds."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        every: int = 1,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        is_live: bool = False,
+    ) -> None:
+        self.name, self.is_live, self._every = str(path), is_live, every
+        self._start_s, self._end_s = start_s, end_s
+        try:
+            self._container = av.open(str(path))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(f"{path}: can't be read as a video ({_reason(error)})") from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise SourceError(f"{path}: holds no video")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self.duration_s = None if is_live else self._duration()
+        rate = self._stream.average_rate
+        if self.duration_s is not None and rate is not None:
+            self.frame_count = max(1, round(self.duration_s * float(rate) / every))
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        """The frames, upright, from the start to the end.
+
+        Raises:
+            SourceError: the file breaks off or is damaged, after the frames before that.
+        """
+        first_s = self._first_s()
+        if self._start_s > 0:
+            self._container.seek(int((self._start_s + first_s) * av.time_base))
+        last_s = -1.0
+        try:
+            for number, frame in enumerate(self._container.decode(self._stream)):
+                time_s = last_s if frame.time is None else frame.time - first_s
+                if self._end_s is not None and time_s >= self._end_s:
+                    return
+                last_s = time_s
+                if time_s >= self._start_s and number % self._every == 0:
+                    yield TimedFrame(number, upright(frame), time_s)
+        except av.FFmpegError as error:
+            raise SourceError(
+                f"{self.name}: is damaged after {max(0.0, last_s):.3f} s ({_reason(error)})"
+            ) from error
+        if last_s < 0 and self._start_s == 0:
+            raise SourceError(f"{self.name}: holds no frame that can be decoded")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _first_s(self) -> float:
+        """When the first stream begins: containers may count from elsewhere than 0."""
+        start = self._container.start_time
+        return 0.0 if start is None else start / av.time_base
+
+    def _duration(self) -> float | None:
+        duration = self._container.duration
+        if duration is None:
+            return None
+        end_s = duration / av.time_base
+        return max(0.0, min(end_s, self._end_s or end_s) - self._start_s)
+
+
+def upright(frame: av.VideoFrame) -> Image:
+    """A decoded frame as RGB (H, W, 3), turned as its file says."""
+    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
+    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+
+class Pictures(Source):
+    """A picture, or the pictures of a folder in the order of their names."""
+
+    def __init__(self, path: Path, every: int = 1) -> None:
+        self.name, self._every = str(path), every
+        self._paths = [path]
+        if path.is_dir():
+            self._paths = sorted(
+                one for one in path.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES
+            )
+        if not self._paths:
+            raise SourceError(f"{path}: holds no pictures")
+        self.frame_count = -(-len(self._paths) // every)
+        self.duration_s = len(self._paths) / FRAMES_PER_SECOND
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        for number in range(0, len(self._paths), self._every):
+            yield TimedFrame(number, read_image(self._paths[number]), number / FRAMES_PER_SECOND)
+
+
+class Camera(Source):
+    """A camera of this machine, by its number."""
+
+    is_live = True
+
+    def __init__(self, number: int, every: int = 1) -> None:
+        self.name, self._every = f"camera {number}", every
+        self._capture = cv2.VideoCapture(number)
+        if not self._capture.isOpened():
+            raise SourceError(f"{self.name}: there is none, or it is in use")
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        began = time.monotonic()
+        for number in count():
+            is_there, image = self._capture.read()
+            if not is_there:
+                raise SourceError(f"{self.name}: gives no frames any more")
+            if number % self._every == 0:
+                yield TimedFrame(number, to_rgb(image, "BGR"), time.monotonic() - began)
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        self._capture.release()
+
+
+class Frames(Source):
+    """Any iterable of images, or of pairs of image and seconds."""
+
+    name = "frames"
+
+    def __init__(self, frames: Iterable[Any], color: str = "BGR", every: int = 1) -> None:
+        self._frames, self._color, self._every = frames, color, every
+        self._closing = ExitStack()
+        close = getattr(frames, "close", None)
+        if callable(close):
+            self._closing.callback(close)
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        for number, frame in enumerate(self._frames):
+            if number % self._every:
+                continue
+            image, time_s = frame, number / FRAMES_PER_SECOND
+            if isinstance(frame, tuple):
+                image, time_s = frame
+            yield TimedFrame(number, to_rgb(image, self._color), float(time_s))
+
+    def close(self) -> None:
+        """Close the iterable, if it is a generator or the like."""
+        self._closing.close()
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(str(text).split())[:120]

@@ -1,0 +1,202 @@
+"""Frames in, frames with followed faces out, one after the other."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.results import DetectedFace, FaceResult
+from mien.smoothing import Smoother
+from mien.sources import Source, TimedFrame
+from mien.tracking import Tracker
+
+Image = NDArray[np.uint8]
+
+#: Frames that are decoded before they are asked for.
+DECODED_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class StreamFrame:
+    """One analysed frame.
+
+    Attributes:
+        number: its place in the source, from 0 on.
+        frame: the picture, BGR (H, W, 3).
+        time_s: when it is shown, in seconds from the source's beginning.
+        faces: one result a face, largest first, with `track_id`; where smoothing is on,
+            `raw_emotions` are the probabilities before it.
+    """
+
+    number: int
+    frame: Image
+    time_s: float
+    faces: list[FaceResult]
+
+
+class Analysis(NamedTuple):
+    """The faces of one frame, before anything is said about them.
+
+    Attributes:
+        faces: N faces.
+        cuts: the same in the canonical frame, each (S, S) grey.
+        probability: (N, K).
+        likeness: face likeness (N,).
+    """
+
+    faces: list[DetectedFace]
+    cuts: list[Image]
+    probability: NDArray[np.float64]
+    likeness: NDArray[np.float64]
+
+
+class Analyst(Protocol):
+    """What looks at single frames."""
+
+    def analyse(self, frame_rgb: Image, faces: Sequence[DetectedFace] | None) -> Analysis:
+        """Classify faces, or those that are found if there are none given."""
+        ...
+
+    def describe(
+        self, frame_rgb: Image, analysis: Analysis, probability: NDArray[np.float64]
+    ) -> list[FaceResult]:
+        """Results for the faces of an analysis, by other probabilities (N, K)."""
+        ...
+
+
+def stream(
+    analyst: Analyst, source: Source, detect_every: int, smoothing_s: float
+) -> Iterator[StreamFrame]:
+    """Analyse the frames of a source; the source is closed at the end.
+
+    Frames are decoded, and their faces found, ahead of time in threads. Of a live source only the
+    newest frame is taken. Where faces are not looked for, they are followed by their motion.
+    """
+    tracker, smoother = Tracker(), Smoother(smoothing_s)
+    workers = os.cpu_count() or 1
+    ahead = 0 if source.is_live else 2 * workers
+    waiting: deque[tuple[TimedFrame, Future[Analysis] | None]] = deque()
+    last = _Followed([], [], 0.0)
+    with source, _Decoder(source) as frames, ThreadPoolExecutor(workers) as pool:
+        for place, frame in enumerate(frames):
+            job = None
+            if place % detect_every == 0:
+                job = pool.submit(analyst.analyse, frame.image_rgb, None)
+            waiting.append((frame, job))
+            while len(waiting) > ahead * detect_every:
+                last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
+                yield done
+        while waiting:
+            last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
+            yield done
+
+
+class _Followed(NamedTuple):
+    """The faces of the last frame in which they were looked for."""
+
+    faces: list[DetectedFace]
+    track_ids: list[int]
+    time_s: float
+
+
+def _finish(
+    analyst: Analyst,
+    frame: TimedFrame,
+    job: "Future[Analysis] | None",
+    last: _Followed,
+    tracker: Tracker,
+    smoother: Smoother,
+) -> tuple[_Followed, StreamFrame]:
+    if job is not None:
+        analysis = job.result()
+        boxes = [face.box for face in analysis.faces]
+        ids = tracker.update(boxes, analysis.cuts, frame.time_s)
+        last = _Followed(analysis.faces, ids, frame.time_s)
+    else:
+        elapsed = frame.time_s - last.time_s
+        moved = [
+            _moved(face, tracker.velocity(track_id) * elapsed)
+            for face, track_id in zip(last.faces, last.track_ids, strict=True)
+        ]
+        analysis = analyst.analyse(frame.image_rgb, moved)
+    smoothed = smoother.update(last.track_ids, analysis.probability, frame.time_s)
+    results = analyst.describe(frame.image_rgb, analysis, smoothed)
+    labels = list(results[0]["emotions"]) if results else []
+    for row, (result, track_id) in enumerate(zip(results, last.track_ids, strict=True)):
+        result["track_id"] = track_id
+        if smoothed is not analysis.probability:
+            raw = analysis.probability[row].tolist()
+            result["raw_emotions"] = dict(zip(labels, raw, strict=True))
+    picture = np.ascontiguousarray(frame.image_rgb[..., ::-1])
+    return last, StreamFrame(frame.number, picture, frame.time_s, results)
+
+
+def _moved(face: DetectedFace, shift: NDArray[np.float64]) -> DetectedFace:
+    x, y, width, height = face.box
+    landmarks = None if face.landmarks is None else np.asarray(face.landmarks) + shift
+    box = (x + float(shift[0]), y + float(shift[1]), width, height)
+    return DetectedFace(box, face.score, landmarks)
+
+
+class _Decoder:
+    """Reads a source in a thread of its own, a few frames ahead.
+
+    Of a live source only the newest frame is kept. An error of the source is raised where its
+    next frame would have come.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._ready: deque[TimedFrame] = deque()
+        self._change = threading.Condition()
+        self._error: BaseException | None = None
+        self._is_done = self._is_closed = False
+        self._thread = threading.Thread(target=self._read, name="mien decoder", daemon=True)
+
+    def __enter__(self) -> Iterator[TimedFrame]:
+        self._thread.start()
+        return self._frames()
+
+    def __exit__(self, *_reason: object) -> None:
+        with self._change:
+            self._is_closed = True
+            self._change.notify_all()
+        self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            for frame in self._source:
+                if not self._take(frame):
+                    return
+        except BaseException as error:  # raised again where the frames are read
+            self._error = error
+        with self._change:
+            self._is_done = True
+            self._change.notify_all()
+
+    def _take(self, frame: TimedFrame) -> bool:
+        with self._change:
+            if self._source.is_live:
+                self._ready.clear()
+            self._change.wait_for(lambda: self._is_closed or len(self._ready) < DECODED_AHEAD)
+            self._ready.append(frame)
+            self._change.notify_all()
+            return not self._is_closed
+
+    def _frames(self) -> Iterator[TimedFrame]:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: bool(self._ready) or self._is_done)
+                if not self._ready:
+                    break
+                frame = self._ready.popleft()
+                self._change.notify_all()
+            yield frame
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,218 @@
+"""Which face is whose, from frame to frame.
+
+Every face followed has a motion model (constant velocity, Kalman 1960) and a memory of what it
+looked like in the canonical frame; faces of a new frame are assigned to it so that motion and
+look together fit best (Kuhn 1955).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Box = Sequence[float]
+Floats = NDArray[np.float64]
+
+#: A face that is not seen for so long, in seconds, is somebody new when it comes back.
+PATIENCE_S = 1.5
+#: Deviations of a measured place, and of the acceleration in a second, in sides of the face.
+PLACE_DEVIATION, ACCELERATION = 0.05, 4.0
+#: A face may be so many deviations away from where it is expected, and so many times larger.
+FARTHEST_DEVIATIONS, LARGEST_RATIO = 4.0, 2.0
+#: Looks weigh so much against one deviation of place; a worse sum is somebody else.
+LOOK_WEIGHT, WORST_COST = 6.0, 6.0
+#: Side of the small picture that is remembered, and how fast it follows.
+LOOK_SIDE, LOOK_SHARE = 24, 0.15
+#: A face that another one covers by more than this is not learnt from.
+LARGEST_COVER = 0.15
+
+
+@dataclass
+class Track:
+    """One face that is followed.
+
+    Attributes:
+        track_id: its number, from 1 on.
+        centre: where it was last expected or seen, in pixels (2,).
+        velocity: in pixels a second (2,).
+        side: square root of the box's area, in pixels.
+        look: what it looks like, of mean 0 and length 1.
+        seen_s: when it was seen last.
+        spread: covariance (2, 2) of place and velocity, the same along x and y.
+    """
+
+    track_id: int
+    centre: Floats
+    side: float
+    look: Floats
+    seen_s: float
+    velocity: Floats = field(default_factory=lambda: np.zeros(2))
+    spread: Floats = field(default_factory=lambda: np.zeros((2, 2)))
+
+    def __post_init__(self) -> None:
+        speed = self.side * ACCELERATION / 2
+        self.spread = np.diag([(PLACE_DEVIATION * self.side) ** 2, speed**2])
+
+    def move_on(self, seconds: float) -> None:
+        """Expect it where its motion takes it."""
+        step = np.array([[1.0, seconds], [0.0, 1.0]])
+        shake = np.array([seconds**2 / 2, seconds]) * ACCELERATION * self.side
+        self.centre = self.centre + seconds * self.velocity
+        self.spread = step @ self.spread @ step.T + np.outer(shake, shake)
+
+    def see(self, centre: Floats, side: float) -> None:
+        """Correct place and motion by a sight of it."""
+        error = (PLACE_DEVIATION * self.side) ** 2
+        gain = self.spread[:, 0] / (self.spread[0, 0] + error)
+        miss = centre - self.centre
+        self.centre = self.centre + gain[0] * miss
+        self.velocity = self.velocity + gain[1] * miss
+        self.spread = self.spread - np.outer(gain, self.spread[0])
+        self.side += 0.5 * (side - self.side)
+
+    def deviations(self, centre: Floats, side: float) -> float:
+        """How far a face is from where this one is expected."""
+        error = (PLACE_DEVIATION * max(side, self.side)) ** 2
+        distance = float(np.hypot(*(centre - self.centre)))
+        return distance / float(np.sqrt(self.spread[0, 0] + error))
+
+
+class Tracker:
+    """Numbers faces so that a person keeps the number."""
+
+    def __init__(self) -> None:
+        self._tracks: list[Track] = []
+        self._numbers = count(1)
+        self._now_s: float | None = None
+
+    def update(
+        self, boxes: Sequence[Box], cuts: Sequence[NDArray[np.uint8]], time_s: float
+    ) -> list[int]:
+        """The numbers of the faces of a frame.
+
+        Args:
+            boxes: x, y, width and height of every face, in pixels.
+            cuts: the same faces in the canonical frame, each (S, S) grey.
+            time_s: when the frame is shown; never earlier than the frame before.
+        """
+        elapsed = 0.0 if self._now_s is None else max(0.0, time_s - self._now_s)
+        self._now_s = time_s
+        self._tracks = [one for one in self._tracks if time_s - one.seen_s <= PATIENCE_S]
+        for track in self._tracks:
+            track.move_on(elapsed)
+        centres = [np.array([x + w / 2, y + h / 2]) for x, y, w, h in boxes]
+        sides = [float(np.sqrt(w * h)) for _, _, w, h in boxes]
+        looks = [look_of(cut) for cut in cuts]
+        cost = np.full((len(self._tracks), len(boxes)), np.inf)
+        for row, track in enumerate(self._tracks):
+            for column in range(len(boxes)):
+                cost[row, column] = _cost(track, centres[column], sides[column], looks[column])
+        owners: list[Track | None] = [None] * len(boxes)
+        for row, column in assign(cost, WORST_COST):
+            owners[column] = self._tracks[row]
+        return [
+            self._followed(owners[place], centres[place], sides[place], looks[place], clear)
+            for place, clear in enumerate(_are_clear(boxes))
+        ]
+
+    def velocity(self, track_id: int) -> Floats:
+        """How a face moves, in pixels a second (2,)."""
+        return next(one.velocity for one in self._tracks if one.track_id == track_id)
+
+    def _followed(
+        self, track: Track | None, centre: Floats, side: float, look: Floats, is_clear: bool
+    ) -> int:
+        assert self._now_s is not None
+        if track is None:
+            track = Track(next(self._numbers), centre, side, look, self._now_s)
+            self._tracks.append(track)
+        else:
+            track.see(centre, side)
+            track.seen_s = self._now_s
+            if is_clear:
+                mixed = track.look + LOOK_SHARE * (look - track.look)
+                track.look = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
+        return track.track_id
+
+
+def look_of(cut: NDArray[np.uint8]) -> Floats:
+    """A cut (S, S) as a small vector of mean 0 and length 1: light and contrast are taken out."""
+    small = cv2.resize(cut, (LOOK_SIDE, LOOK_SIDE), interpolation=cv2.INTER_AREA)
+    values = np.asarray(small, dtype=np.float64).ravel()
+    values -= values.mean()
+    return values / max(float(np.linalg.norm(values)), 1e-9)
+
+
+def assign(cost: Floats, worst: float) -> list[tuple[int, int]]:
+    """Pairs (row, column) of least total cost; a pair worse than `worst` is never made.
+
+    Leaving a row or a column alone costs half of `worst`.
+    """
+    rows, columns = cost.shape
+    size = rows + columns
+    square = np.full((size, size), worst / 2)
+    square[:rows, :columns] = np.where(cost <= worst, cost, 1e6)
+    square[rows:, columns:] = 0.0
+    return [
+        (row, column)
+        for row, column in enumerate(_cheapest_columns(square))
+        if row < rows and column < columns and cost[row, column] <= worst
+    ]
+
+
+def _cheapest_columns(cost: Floats) -> list[int]:
+    """The column of each row in the assignment of least cost, by shortest augmenting paths."""
+    size = len(cost)
+    row_price, column_price = np.zeros(size + 1), np.zeros(size + 1)
+    owner = np.zeros(size + 1, dtype=np.int64)  # of each column, counted from 1; 0: nobody
+    for row in range(1, size + 1):
+        owner[0], column = row, 0
+        least = np.full(size + 1, np.inf)
+        before = np.zeros(size + 1, dtype=np.int64)
+        seen = np.zeros(size + 1, dtype=bool)
+        while owner[column]:
+            seen[column] = True
+            here = owner[column]
+            gain = cost[here - 1] - row_price[here] - column_price[1:]
+            better = ~seen[1:] & (gain < least[1:])
+            least[1:][better], before[1:][better] = gain[better], column
+            open_least = np.where(seen, np.inf, least)
+            open_least[0] = np.inf
+            following = int(open_least.argmin())
+            step = open_least[following]
+            row_price[owner[seen]] += step
+            column_price[seen] -= step
+            least[~seen] -= step
+            column = following
+        while column:
+            owner[column] = owner[before[column]]
+            column = int(before[column])
+    columns = np.zeros(size, dtype=np.int64)
+    columns[owner[1:] - 1] = np.arange(size)
+    return columns.tolist()
+
+
+def _cost(track: Track, centre: Floats, side: float, look: Floats) -> float:
+    deviations = track.deviations(centre, side)
+    ratio = max(side / track.side, track.side / side)
+    if deviations > FARTHEST_DEVIATIONS or ratio > LARGEST_RATIO:
+        return float("inf")
+    return deviations + LOOK_WEIGHT * (1 - float(look @ track.look))
+
+
+def _are_clear(boxes: Sequence[Box]) -> list[bool]:
+    """Which boxes no other one covers by much."""
+    return [
+        all(_cover(box, other) <= LARGEST_COVER for other in boxes if other is not box)
+        for box in boxes
+    ]
+
+
+def _cover(box: Box, other: Box) -> float:
+    """The share of a box that another one covers."""
+    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    return max(0.0, width) * max(0.0, height) / (box[2] * box[3])
