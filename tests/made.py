@@ -1,8 +1,10 @@
 """Made data: pictures that bear their class in their pattern, and votes for them."""
 
 import csv
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +67,17 @@ def write_tables(folder: Path, rows: int = 60, seed: int = 0) -> tuple[Path, Pat
             pixels.write(f"{label},{' '.join(map(str, face))},{usage}\n")
             votes.write(f"{usage},{name},{','.join(map(str, counts))}\n")
     return fer2013, ferplus
+
+
+def write_video(path: Path, frames: list[NDArray[np.uint8]], times_ms: list[int]) -> None:
+    """A file with the times that are asked for."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for image, time_ms in zip(frames, times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.main import get_command
 
 from mien.cli.app import app
-from tests.made import write_tables
+from tests.made import write_tables, write_video
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "docs/training.md"]
@@ -40,8 +42,11 @@ def run_command(line: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_examples_run(document: str, tmp_path: Path, astronaut_path: Path) -> None:
+def test_examples_run(
+    document: str, tmp_path: Path, astronaut_path: Path, astronaut: NDArray[np.uint8]
+) -> None:
     write_tables(tmp_path, rows=600)
+    write_video(tmp_path / "clip.mp4", [astronaut] * 3, [0, 40, 80])
     shutil.copy(astronaut_path, tmp_path / "photo.jpg")
     for settings in blocks(document, "toml"):
         (tmp_path / "settings.toml").write_text(settings)

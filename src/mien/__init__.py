@@ -11,7 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mien.errors import ConfigError, DataError, ImageError, MienError, ModelError
+    from mien.errors import (
+        ConfigError,
+        DataError,
+        ImageError,
+        MienError,
+        ModelError,
+        SourceError,
+    )
     from mien.recognition import EmotionRecognition
     from mien.results import DetectedFace
 
@@ -25,6 +32,7 @@ _HOMES = {
     "ModelError": "mien.errors",
     "DataError": "mien.errors",
     "ConfigError": "mien.errors",
+    "SourceError": "mien.errors",
 }
 
 __all__ = [
@@ -35,6 +43,7 @@ __all__ = [
     "ImageError",
     "MienError",
     "ModelError",
+    "SourceError",
 ]
 
 

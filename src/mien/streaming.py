@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,8 @@ def stream(
     ahead = 0 if source.is_live else 2 * workers
     waiting: deque[tuple[TimedFrame, Future[Analysis] | None]] = deque()
     last = _Followed([], [], 0.0)
-    with source, _Decoder(source) as frames, ThreadPoolExecutor(workers) as pool:
-        for place, frame in enumerate(frames):
+    with source, _Decoder(source) as decoder, ThreadPoolExecutor(workers) as pool:
+        for place, frame in enumerate(decoder.frames()):
             job = None
             if place % detect_every == 0:
                 job = pool.submit(analyst.analyse, frame.image_rgb, None)
@@ -95,6 +95,7 @@ def stream(
         while waiting:
             last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
             yield done
+        decoder.raise_error()
 
 
 class _Followed(NamedTuple):
@@ -147,8 +148,7 @@ def _moved(face: DetectedFace, shift: NDArray[np.float64]) -> DetectedFace:
 class _Decoder:
     """Reads a source in a thread of its own, a few frames ahead.
 
-    Of a live source only the newest frame is kept. An error of the source is raised where its
-    next frame would have come.
+    Of a live source only the newest frame is kept.
     """
 
     def __init__(self, source: Source) -> None:
@@ -159,9 +159,9 @@ class _Decoder:
         self._is_done = self._is_closed = False
         self._thread = threading.Thread(target=self._read, name="mien decoder", daemon=True)
 
-    def __enter__(self) -> Iterator[TimedFrame]:
+    def __enter__(self) -> Self:
         self._thread.start()
-        return self._frames()
+        return self
 
     def __exit__(self, *_reason: object) -> None:
         with self._change:
@@ -174,7 +174,7 @@ class _Decoder:
             for frame in self._source:
                 if not self._take(frame):
                     return
-        except BaseException as error:  # raised again where the frames are read
+        except BaseException as error:  # raised again once the frames before it are done
             self._error = error
         with self._change:
             self._is_done = True
@@ -189,14 +189,18 @@ class _Decoder:
             self._change.notify_all()
             return not self._is_closed
 
-    def _frames(self) -> Iterator[TimedFrame]:
+    def frames(self) -> Iterator[TimedFrame]:
+        """The frames that could be read."""
         while True:
             with self._change:
                 self._change.wait_for(lambda: bool(self._ready) or self._is_done)
                 if not self._ready:
-                    break
+                    return
                 frame = self._ready.popleft()
                 self._change.notify_all()
             yield frame
+
+    def raise_error(self) -> None:
+        """Raise what ended the source before its time, if anything did."""
         if self._error is not None:
             raise self._error

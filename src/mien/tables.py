@@ -1,0 +1,184 @@
+"""Records of a stream as tables: CSV, JSON Lines, Parquet; written as the frames come.
+
+One row a face and analysed frame, and one row for a frame without a face, so that no time is
+lost. The columns are those of `columns`.
+"""
+
+import csv
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mien.errors import ConfigError
+from mien.results import FaceResult
+from mien.streaming import StreamFrame
+
+Row = dict[str, Any]
+
+FACE_COLUMNS = (
+    *("track_id", "x", "y", "width", "height", "face_confidence", "emotion", "confidence"),
+    *("uncertainty", "face_likeness", "uncertain", "candidates"),
+)
+#: What stands between the names of several candidates.
+SEPARATOR = "|"
+#: Rows that are gathered before Parquet writes them.
+ROWS_A_GROUP = 1000
+
+
+def columns(labels: Sequence[str], is_smoothed: bool) -> list[str]:
+    """The names of the columns, in their order."""
+    raw = [f"raw_{label}" for label in labels] if is_smoothed else []
+    return ["frame", "time_s", *FACE_COLUMNS, *(f"p_{label}" for label in labels), *raw]
+
+
+def rows(frame: StreamFrame, labels: Sequence[str], is_smoothed: bool) -> Iterator[Row]:
+    """The rows of one frame; a cell without a value is None."""
+    place = {"frame": frame.number, "time_s": round(frame.time_s, 6)}
+    for cells in [_cells(face) for face in frame.faces] or [{}]:
+        yield {name: (place | cells).get(name) for name in columns(labels, is_smoothed)}
+
+
+def _cells(face: FaceResult) -> Row:
+    box = dict(zip(("x", "y", "width", "height"), face["box"], strict=True))
+    same = {name: face.get(name) for name in FACE_COLUMNS if name not in box}
+    return {
+        **same,
+        **box,
+        "candidates": SEPARATOR.join(face["candidates"]),
+        **{f"p_{label}": value for label, value in face["emotions"].items()},
+        **{f"raw_{label}": value for label, value in face.get("raw_emotions", {}).items()},
+    }
+
+
+class Table(ABC):
+    """A table that grows a frame at a time; what was written stays readable if it breaks off.
+
+    Args:
+        path: the file; it is written anew.
+        labels: the emotions that the model tells apart.
+        is_smoothed: whether unsmoothed probabilities follow.
+    """
+
+    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
+        self.path, self._labels, self._is_smoothed = path, labels, is_smoothed
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, frame: StreamFrame) -> None:
+        """Add the rows of a frame."""
+        self._write(list(rows(frame, self._labels, self._is_smoothed)))
+
+    @abstractmethod
+    def _write(self, table_rows: list[Row]) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_table(path: Path, labels: Sequence[str], is_smoothed: bool) -> Table:
+    """A table in the format of the path's ending: .csv, .jsonl or .parquet.
+
+    Raises:
+        ConfigError: there is no such format, or a package for it is missing.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
+    return FORMATS[path.suffix](path, labels, is_smoothed)
+
+
+class CsvTable(Table):
+    """Comma-separated values with a head; lists are joined by `SEPARATOR`."""
+
+    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
+        super().__init__(path, labels, is_smoothed)
+        self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
+        self._writer = csv.DictWriter(self._file, columns(labels, is_smoothed))
+        self._writer.writeheader()
+
+    def _write(self, table_rows: list[Row]) -> None:
+        self._writer.writerows(table_rows)
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
+class JsonLinesTable(Table):
+    """One JSON object a row and line; candidates are a list."""
+
+    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
+        super().__init__(path, labels, is_smoothed)
+        self._file = path.open("w", encoding="utf-8", buffering=1)
+
+    def _write(self, table_rows: list[Row]) -> None:
+        for row in table_rows:
+            names = row["candidates"]
+            as_list = None if names is None else names.split(SEPARATOR)
+            self._file.write(json.dumps({**row, "candidates": as_list}) + "\n")
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
+class ParquetTable(Table):
+    """Parquet, written in groups of rows; it can be read once it is closed."""
+
+    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
+        if find_spec("pyarrow") is None:
+            raise ConfigError(
+                "Parquet needs pyarrow, which is missing: pip install 'mien[parquet]'"
+            )
+        super().__init__(path, labels, is_smoothed)
+        import pyarrow
+        import pyarrow.parquet
+
+        kinds: dict[str, Any] = {
+            **dict.fromkeys(("frame", "track_id", "x", "y", "width", "height"), pyarrow.int64()),
+            **dict.fromkeys(("emotion", "candidates"), pyarrow.string()),
+            "uncertain": pyarrow.bool_(),
+        }
+        names = columns(labels, is_smoothed)
+        fields = [(name, kinds.get(name, pyarrow.float64())) for name in names]
+        self._schema = pyarrow.schema(fields)
+        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
+        self._waiting: list[Row] = []
+
+    def _write(self, table_rows: list[Row]) -> None:
+        self._waiting += table_rows
+        if len(self._waiting) >= ROWS_A_GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        import pyarrow
+
+        self._writer.write_table(pyarrow.Table.from_pylist(self._waiting, self._schema))
+        self._waiting = []
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._waiting:
+            self._write_group()
+        self._writer.close()
+
+
+FORMATS: dict[str, type[Table]] = {
+    ".csv": CsvTable,
+    ".jsonl": JsonLinesTable,
+    ".parquet": ParquetTable,
+}

@@ -1,0 +1,190 @@
+"""Streams from real files, made with PyAV."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien import ConfigError, EmotionRecognition, SourceError
+from mien.images import write_image
+from mien.sources import open_source
+from tests.made import write_video
+
+Image = NDArray[np.uint8]
+
+
+def grey(value: int) -> Image:
+    return np.full((64, 96, 3), value, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
+    """A face that moves for ten frames, and is gone for five."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    face = np.ascontiguousarray(astronaut[:240, 100:420])
+    frames = [np.roll(face, 3 * step, axis=1) for step in range(10)]
+    write_video(path, [*frames, *[np.zeros_like(face)] * 5], [40 * step for step in range(15)])
+    return path
+
+
+def test_a_file_of_variable_rate_tells_its_own_times(tmp_path: Path) -> None:
+    times = [0, 40, 45, 200, 1000, 1033, 5000]
+    write_video(tmp_path / "film.mp4", [grey(30 * step) for step in range(7)], times)
+    with open_source(tmp_path / "film.mp4") as source:
+        seen = list(source)
+    assert [round(1000 * frame.time_s) for frame in seen] == times
+    assert [frame.number for frame in seen] == list(range(7))
+    means = [frame.image_rgb.mean() for frame in seen]
+    np.testing.assert_allclose(means, [30 * step for step in range(7)], atol=4)
+
+
+def test_a_file_that_says_it_is_turned_is_seen_upright(tmp_path: Path) -> None:
+    path, image = tmp_path / "film.mp4", grey(0)
+    image[:, :48] = 255  # the left half is white
+    write_video(path, [image] * 3, [0, 40, 80])
+    content = path.read_bytes()
+    one, none = (1 << 16).to_bytes(4, "big"), bytes(4)
+    end = none + none + (1 << 30).to_bytes(4, "big")
+    straight = one + none * 3 + one + none + end
+    quarter = none + one + none + (-1 << 16).to_bytes(4, "big", signed=True) + none * 2 + end
+    place = content.index(straight, content.index(b"tkhd"))
+    path.write_bytes(content[:place] + quarter + content[place + len(quarter) :])
+    with open_source(path) as source:
+        upright = next(iter(source)).image_rgb
+    assert upright.shape == (96, 64, 3)  # what was on the left is on top: a quarter to the right
+    assert upright[:40].mean() > 200
+    assert upright[56:].mean() < 50
+
+
+def test_a_part_of_a_file_and_every_third_frame(tmp_path: Path) -> None:
+    write_video(
+        tmp_path / "film.mp4", [grey(9 * n) for n in range(20)], [100 * n for n in range(20)]
+    )
+    with open_source(tmp_path / "film.mp4", start_s=0.5, end_s=1.2) as source:
+        assert [round(frame.time_s, 3) for frame in source] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
+    with open_source(tmp_path / "film.mp4", every=3) as source:
+        assert [frame.number for frame in source] == [0, 3, 6, 9, 12, 15, 18]
+
+
+def test_one_face_has_one_number_and_leaves(clip: Path, recognition: EmotionRecognition) -> None:
+    frames = list(recognition.stream(clip))
+    assert [len(frame.faces) for frame in frames] == [1] * 10 + [0] * 5
+    assert {face["track_id"] for frame in frames for face in frame.faces} == {1}
+    assert all(frame.frame.shape == (240, 320, 3) for frame in frames)
+    for frame in frames:
+        for face in frame.faces:
+            assert sum(face["emotions"].values()) == pytest.approx(1)
+            assert sum(face["raw_emotions"].values()) == pytest.approx(1)
+
+
+def test_a_stream_without_smoothing_says_what_run_says(
+    clip: Path, recognition: EmotionRecognition
+) -> None:
+    for frame in recognition.stream(clip, smoothing_s=0, every=4):
+        alone = recognition.run(frame.frame)
+        for one, other in zip(frame.faces, alone, strict=True):
+            assert "raw_emotions" not in one
+            assert one["box"] == other["box"]
+            assert one["emotions"] == pytest.approx(other["emotions"], abs=1e-5)
+
+
+def test_faces_are_followed_between_the_frames_where_they_are_looked_for(
+    clip: Path, recognition: EmotionRecognition
+) -> None:
+    looked = []
+
+    class Counting:
+        def detect(self, frame_rgb: Image) -> list[object]:
+            looked.append(frame_rgb)
+            return recognition._detector.detect(frame_rgb)  # type: ignore[return-value]
+
+    er = EmotionRecognition(detector=Counting())  # type: ignore[arg-type]
+    every = list(recognition.stream(clip, smoothing_s=0, end_s=0.4))
+    followed = list(er.stream(clip, smoothing_s=0, detect_every=5, end_s=0.4))
+    assert len(looked) == 2
+    for one, other in zip(every, followed, strict=True):
+        assert other.faces[0]["track_id"] == 1
+        assert abs(one.faces[0]["box"][0] - other.faces[0]["box"][0]) <= 14
+
+
+def test_an_iterator_is_read_lazily_and_closed(recognition: EmotionRecognition) -> None:
+    given, closed = [], []
+
+    def frames() -> Iterator[tuple[Image, float]]:
+        try:
+            for number in range(10_000):
+                given.append(number)
+                yield grey(0), number / 10
+        finally:
+            closed.append(True)
+
+    results = recognition.stream(frames(), color="RGB")
+    first = next(results)
+    assert (first.number, first.time_s, first.faces) == (0, 0.0, [])
+    results.close()  # type: ignore[attr-defined]
+    assert len(given) < 100
+    assert closed == [True]
+
+
+def test_a_folder_of_pictures_comes_in_the_order_of_names(
+    tmp_path: Path, recognition: EmotionRecognition
+) -> None:
+    for name in ("b.png", "a.png", "c.jpg"):
+        write_image(tmp_path / name, grey(ord(name[0])))
+    (tmp_path / "notes.txt").write_text("no picture")
+    frames = list(recognition.stream(tmp_path))
+    assert [frame.time_s for frame in frames] == [0.0, 0.04, 0.08]
+    assert [int(frame.frame.mean()) for frame in frames] == [97, 98, 99]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file or folder"),
+        (b"", "can't be read as a video"),
+        (b"just a text, no video at all\n" * 50, "can't be read as a video"),
+    ],
+)
+def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "film.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        open_source(path)
+
+
+def test_a_file_with_sound_alone_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+    with pytest.raises(SourceError, match="holds no video"):
+        open_source(path)
+
+
+def test_an_error_of_the_source_comes_after_the_frames_before_it(
+    recognition: EmotionRecognition,
+) -> None:
+    def frames() -> Iterator[Image]:
+        yield grey(0)
+        yield grey(0)
+        raise SourceError("the cable is out")
+
+    results = recognition.stream(frames())
+    assert [next(results).number for _ in range(2)] == [0, 1]
+    with pytest.raises(SourceError, match="the cable is out"):
+        next(results)
+
+
+def test_other_sources_and_settings_are_refused(recognition: EmotionRecognition) -> None:
+    with pytest.raises(SourceError, match="of type float"):
+        recognition.stream(0.5)
+    with pytest.raises(ConfigError, match="every is 0"):
+        recognition.stream([], every=0)
+    with pytest.raises(SourceError, match="camera 99"):
+        recognition.stream(99)

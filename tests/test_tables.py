@@ -1,0 +1,101 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien import ConfigError
+from mien.labels import EMOTIONS
+from mien.results import FaceResult
+from mien.streaming import StreamFrame
+from mien.tables import columns, open_table
+
+
+def face(track_id: int) -> FaceResult:
+    emotions = dict.fromkeys(EMOTIONS, 0.0) | {"happiness": 0.9, "neutral": 0.1}
+    result: FaceResult = {
+        "box": [1, 2, 30, 40],
+        "face_confidence": 0.99,
+        "landmarks": None,
+        "track_id": track_id,
+        "emotion": "happiness",
+        "confidence": 0.9,
+        "emotions": emotions,
+        "uncertainty": 0.15,
+        "candidates": ["happiness", "neutral"],
+        "face_likeness": 0.98,
+        "uncertain": False,
+        "raw_emotions": dict(reversed(list(emotions.items()))),
+    }
+    return result
+
+
+def frame(number: int, *faces: FaceResult) -> StreamFrame:
+    return StreamFrame(number, np.zeros((50, 60, 3), np.uint8), number / 30, list(faces))
+
+
+FRAMES = [frame(0, face(1), face(2)), frame(1), frame(2, face(2))]
+HEAD = (
+    "frame,time_s,track_id,x,y,width,height,face_confidence,emotion,confidence,uncertainty,"
+    "face_likeness,uncertain,candidates,p_neutral,p_happiness,p_surprise,p_sadness,p_anger,"
+    "p_disgust,p_fear,p_contempt"
+)
+
+
+def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path: Path) -> None:
+    with open_table(tmp_path / "table.csv", EMOTIONS, is_smoothed=False) as table:
+        for one in FRAMES:
+            table.write(one)
+    lines = (tmp_path / "table.csv").read_text().splitlines()
+    assert lines[0] == HEAD
+    assert lines[1].startswith("0,0.0,1,1,2,30,40,0.99,happiness,0.9,0.15,0.98,False,happiness|neu")
+    assert lines[3] == "1,0.033333" + "," * 20
+    assert [line.split(",")[2] for line in lines[1:]] == ["1", "2", "", "2"]
+
+
+def test_unsmoothed_probabilities_follow(tmp_path: Path) -> None:
+    with open_table(tmp_path / "table.csv", EMOTIONS, is_smoothed=True) as table:
+        table.write(FRAMES[0])
+    with (tmp_path / "table.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert list(row)[-8:] == [f"raw_{label}" for label in EMOTIONS]
+    assert float(row["raw_happiness"]) == 0.9
+
+
+def test_json_lines_hold_what_csv_holds(tmp_path: Path) -> None:
+    with open_table(tmp_path / "table.jsonl", EMOTIONS, is_smoothed=False) as table:
+        for one in FRAMES:
+            table.write(one)
+    found = [json.loads(line) for line in (tmp_path / "table.jsonl").read_text().splitlines()]
+    assert [list(row) for row in found] == [columns(EMOTIONS, is_smoothed=False)] * 4
+    assert found[0]["candidates"] == ["happiness", "neutral"]
+    assert [row["track_id"] for row in found] == [1, 2, None, 2]
+    assert found[2]["candidates"] is None
+
+
+def test_parquet_keeps_the_kinds_of_values(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with open_table(tmp_path / "table.parquet", EMOTIONS, is_smoothed=False) as table:
+        for one in FRAMES * 500:
+            table.write(one)
+    found = parquet.read_table(tmp_path / "table.parquet").to_pylist()
+    assert len(found) == 2000
+    assert found[0] | {"time_s": 0.0} == found[0]
+    assert (found[0]["x"], found[0]["uncertain"]) == (1, False)
+    assert found[2]["emotion"] is None
+
+
+def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:
+    for name in ("table.csv", "table.jsonl"):
+        table = open_table(tmp_path / name, EMOTIONS, is_smoothed=False)
+        table.write(FRAMES[0])
+        text = (tmp_path / name).read_text()
+        assert text.endswith("\n")
+        assert text.count("happiness|neutral") + text.count('["happiness", "neutral"]') == 2
+        table.close()
+
+
+def test_other_endings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"ends in one of \.csv, \.jsonl, \.parquet"):
+        open_table(tmp_path / "table.xlsx", EMOTIONS, is_smoothed=False)

@@ -1,0 +1,91 @@
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien.tracking import PATIENCE_S, Tracker, assign, look_of
+
+Image = NDArray[np.uint8]
+
+
+def face(seed: int) -> Image:
+    """A smooth pattern of its own, as faces are."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (48, 48), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+ANNA, BERTA = face(1), face(2)
+
+
+def test_a_face_keeps_its_number_while_it_moves() -> None:
+    tracker = Tracker()
+    numbers = [
+        tracker.update([(100 + 12 * step, 50, 60, 60)], [ANNA], step / 25) for step in range(50)
+    ]
+    assert numbers == [[1]] * 50
+
+
+def test_numbers_follow_the_faces_and_not_their_order() -> None:
+    tracker = Tracker()
+    here, there = (100.0, 50.0, 60.0, 60.0), (300.0, 50.0, 60.0, 60.0)
+    assert tracker.update([here, there], [ANNA, BERTA], 0.0) == [1, 2]
+    assert tracker.update([there, here], [BERTA, ANNA], 0.04) == [2, 1]
+
+
+@pytest.mark.parametrize("hidden", [0.2, 0.6])
+@pytest.mark.parametrize("speed", [200, 500])
+def test_two_who_cross_keep_their_numbers(hidden: float, speed: float) -> None:
+    # Anna walks in front: while they overlap, Berta is not found.
+    tracker, numbers = Tracker(), []
+    for step in range(60):
+        time_s = step / 25
+        anna, berta = 100 + speed * time_s, 100 + 2.4 * speed - speed * time_s
+        boxes, cuts = [(anna, 50, 60, 60)], [ANNA]
+        if abs(anna - berta) > hidden * 60:
+            boxes, cuts = [*boxes, (berta, 52, 60, 60)], [*cuts, BERTA]
+        numbers.append(tracker.update(boxes, cuts, time_s))
+    assert all(one[0] == 1 for one in numbers)
+    assert all(one[1] == 2 for one in numbers if len(one) == 2)
+    assert len(numbers[-1]) == 2
+
+
+def test_a_face_that_is_missed_for_a_moment_keeps_its_number() -> None:
+    tracker = Tracker()
+    for step in range(10):
+        tracker.update([(100 + 8 * step, 50, 60, 60)], [ANNA], step / 25)
+    for step in range(10, 20):
+        assert tracker.update([], [], step / 25) == []
+    assert tracker.update([(100 + 8 * 20, 50, 60, 60)], [ANNA], 20 / 25) == [1]
+
+
+def test_whoever_comes_back_later_is_somebody_new() -> None:
+    tracker = Tracker()
+    assert tracker.update([(100, 50, 60, 60)], [ANNA], 0.0) == [1]
+    assert tracker.update([(100, 50, 60, 60)], [ANNA], PATIENCE_S + 0.1) == [2]
+
+
+def test_another_face_in_the_same_place_is_somebody_else() -> None:
+    tracker = Tracker()
+    assert tracker.update([(100, 50, 60, 60)], [ANNA], 0.0) == [1]
+    assert tracker.update([(104, 50, 60, 60)], [BERTA], 0.04) == [2]
+
+
+def test_motion_is_told_in_pixels_a_second_whatever_the_frame_rate() -> None:
+    for rate in (10, 50):
+        tracker = Tracker()
+        for step in range(2 * rate):
+            tracker.update([(100 + 90 * step / rate, 50, 60, 60)], [ANNA], step / rate)
+        np.testing.assert_allclose(tracker.velocity(1), [90, 0], atol=3)
+
+
+def test_light_and_contrast_do_not_change_a_look() -> None:
+    darker = (0.5 * ANNA.astype(np.float64) + 20).astype(np.uint8)
+    assert look_of(darker) @ look_of(ANNA) > 0.99
+    assert look_of(BERTA) @ look_of(ANNA) < 0.7
+
+
+def test_pairs_cost_least_together() -> None:
+    # The first row takes its second choice, so that the second row needs not go far.
+    assert assign(np.array([[1.0, 2.0], [1.5, 9.0]]), worst=10) == [(0, 1), (1, 0)]
+    assert assign(np.array([[7.0]]), worst=6) == []
+    assert assign(np.empty((0, 3)), worst=6) == []
