@@ -32,7 +32,7 @@ from mien.files import replacing
 def main() -> None:
     """Measure, print and write."""
     arguments = parse(sys.argv[1:])
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     with TemporaryDirectory() as folder:
         figures = measure(Path(folder), arguments.data_dir, arguments.peers)
     text = page(figures)
@@ -59,13 +59,15 @@ def measure(folder: Path, data_dir: Path | None, with_peers: bool) -> Figures:
     contestants = (*OURS, *PEERS) if with_peers else OURS
     environments, failures = make_environments(contestants) if with_peers else ({}, {})
     frames = write_frames(folder)
+    cores = os.cpu_count() or 1
+    threads = [count for count in (1, 2, 4, 8) if count <= cores]
+    stages = [one for count in threads for one in stage_times(count)]
+    speeds = [one for count in threads for one in throughputs(count)]
     with ExitStack() as stack:
         running = start(contestants, environments, failures, frames[ONE_FACE], stack)
         times, peaks = time_frames(running, frames)
         scores = [] if data_dir is None else accuracies(running, data_dir, folder)
     sizes = {package: size_mib(path) for package, path in environments.items()}
-    cores = os.cpu_count() or 1
-    threads = [count for count in (1, 2, 4, 8) if count <= cores]
     return Figures(
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         processor=processor(),
@@ -77,8 +79,8 @@ def measure(folder: Path, data_dir: Path | None, with_peers: bool) -> Figures:
             for one, process in running.items()
         ),
         accuracies=tuple(scores),
-        stages=tuple(one for count in threads for one in stage_times(count)),
-        throughputs=tuple(one for count in threads for one in throughputs(count)),
+        stages=tuple(stages),
+        throughputs=tuple(speeds),
         failures=failures,
     )
 

@@ -72,8 +72,8 @@ $table
 $test
 mien's settings were chosen on Valid, and its calibration fitted. The others learnt the labels of
 FER-2013, with which FER+'s crowd often disagrees, and know seven classes: theirs count as FER+'s of
-the same name, $mapping. Contempt counts as
-wrong for them.
+the same name, and $mapping. A face of
+contempt counts as wrong for them.
 
 Each classifies a cut-out face, which has nothing around it, in its own way: mien by `run_on_faces`;
 `fer` by `detect_emotions` with the whole picture as the face's rectangle and `offsets=(0, 0)`, or
@@ -107,11 +107,12 @@ def summary(times: Sequence[FrameTime]) -> str:
     of = {one.name: one.milliseconds for one in times if one.frame == ONE_FACE}
     ours = of[OURS[0].name]
     speeds = [
-        f"{of[one.name] / ours:.1f} times as fast as {one.name}" for one in PEERS if one.name in of
+        f"- {of[one.name] / ours:.1f} times as fast as {one.name}"
+        for one in PEERS
+        if one.name in of
     ]
-    if not speeds:
-        return f"On a frame with one face mien takes {ours:.1f} ms."
-    return f"On a frame with one face mien takes {ours:.1f} ms: it is {', '.join(speeds)}."
+    said = f"On a frame with one face mien takes {ours:.1f} ms."
+    return "\n".join([f"{said} It is", "", *speeds]) if speeds else said
 
 
 def frame_table(times: Sequence[FrameTime]) -> str:

@@ -92,7 +92,8 @@ def draw_bars(
     axes: Axes, title: str, names: Sequence[str], values: Sequence[float], form: str
 ) -> None:
     """A bar a name, with its value in words; a value of 0 was not measured."""
-    bars = axes.barh(range(len(names)), values, 0.6, color=BLUE)
+    colors = [BLUE if name.startswith("mien") else GREY for name in names]
+    bars = axes.barh(range(len(names)), values, 0.6, color=colors)
     axes.bar_label(bars, [f" {form.format(value)}" if value else " ?" for value in values])
     axes.set_title(title)
     _finish_bars(axes, names)

@@ -1,5 +1,6 @@
 """Where mien's time goes: on a frame, by stages."""
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from mien.classification import classify
 
 ROUNDS = 50
 
+log = logging.getLogger(__name__)
+
 
 def stage_times(threads: int, rounds: int = ROUNDS) -> list[StageTimes]:
     """The stages of every frame."""
+    log.info("mien by stages, %d thread(s)", threads)
     er = EmotionRecognition(threads=threads)
     return [_of_frame(er, threads, name, frame.make(), rounds) for name, frame in FRAMES.items()]
 

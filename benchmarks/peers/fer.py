@@ -18,7 +18,6 @@ class Fer:
 
     def __init__(self, detector: str) -> None:
         self._recognition = FER(mtcnn=detector == "mtcnn")
-        self._on_cuts = FER(mtcnn=detector == "mtcnn", offsets=(0, 0))
 
     def run(self, frame: Image) -> int:
         """`detect_emotions`."""
@@ -26,11 +25,12 @@ class Fer:
 
     def classify(self, faces: Image) -> Sequence[str]:
         """`detect_emotions` with the whole cut as the rectangle, and nothing added around it."""
+        recognition = FER(offsets=(0, 0))
         height, width = faces.shape[1:]
         whole = [(0, 0, width, height)]
         names = []
         for face in faces:
-            (found,) = self._on_cuts.detect_emotions(np.dstack([face] * 3), whole)
+            (found,) = recognition.detect_emotions(np.dstack([face] * 3), whole)
             names.append(max(found["emotions"], key=found["emotions"].__getitem__))
         return names
 

@@ -57,7 +57,7 @@ def made_figures() -> Figures:
 
 def test_the_page_gives_ratios_scores_and_reasons() -> None:
     text = page(made_figures())
-    assert "8.0 times as fast as fer with MTCNN, 9.5 times as fast as facial-emotion-" in text
+    assert "- 8.0 times as fast as fer with MTCNN\n- 9.5 times as fast as facial-emotion-" in text
     assert f"| {SLOW.name} | 95.0 | 9.5 | 1 of 5 | 95.0 | 9.5 | 1 of 5 |" in text
     assert "| mien | 87.5 % | 86.0 to 89.0 |" in text
     assert "On Test the same run gives fer 66.6 %." in text
