@@ -56,6 +56,7 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 def measure(folder: Path, data_dir: Path | None, with_peers: bool) -> Figures:
     """All figures; what the processes share lies in a folder."""
+    load = os.getloadavg()[0]
     contestants = (*OURS, *PEERS) if with_peers else OURS
     environments, failures = make_environments(contestants) if with_peers else ({}, {})
     frames = write_frames(folder)
@@ -73,6 +74,7 @@ def measure(folder: Path, data_dir: Path | None, with_peers: bool) -> Figures:
         processor=processor(),
         cores=cores,
         python=platform.python_version(),
+        load=load,
         frame_times=tuple(times),
         footprints=tuple(
             Footprint(one.name, process.version, peaks[one], sizes.get(one.package))

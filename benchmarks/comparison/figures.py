@@ -58,12 +58,18 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Figures:
-    """One run. `failures` gives the reason by the name of who did not run."""
+    """One run.
+
+    Attributes:
+        load: how many processes wanted a core in the minute before it.
+        failures: the reason by the name of who did not run.
+    """
 
     date: str
     processor: str
     cores: int
     python: str
+    load: float
     frame_times: tuple[FrameTime, ...]
     footprints: tuple[Footprint, ...]
     accuracies: tuple[Accuracy, ...]

@@ -12,7 +12,7 @@ _PAGE = Template("""# Benchmarks
 
 Written by `python -m benchmarks.comparison`, a part of `make bench`, on $date with Python
 $python on $cores cores of a processor that calls itself $processor. The figures are
-in [benchmarks.json](benchmarks.json).
+in [benchmarks.json](benchmarks.json).$busy
 
 $summary
 
@@ -80,6 +80,11 @@ Each classifies a cut-out face, which has nothing around it, in its own way: mie
 it would add a plain border; `facial-emotion-recognition` by `_predict`, which
 `recognise_emotion` calls for every box.""")
 
+#: With more processes than this wanting a core, times are not those of the package alone.
+QUIET_LOAD = 0.5
+BUSY = """ Other programs kept the machine busy (a load of {load:.1f} before the
+run), so the times are longer than on a quiet one, and the ratios less certain."""
+
 _NO_ACCURACY = "Not measured in this run: it was given no FER+ (`--data-dir`)."
 
 
@@ -90,6 +95,7 @@ def page(figures: Figures) -> str:
         cores=figures.cores,
         processor=figures.processor,
         python=figures.python,
+        busy=BUSY.format(load=figures.load) if figures.load > QUIET_LOAD else "",
         summary=summary(figures.frame_times),
         width=WIDTH,
         height=HEIGHT,

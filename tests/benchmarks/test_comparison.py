@@ -38,6 +38,7 @@ def made_figures() -> Figures:
         processor="Abacus",
         cores=2,
         python="3.11",
+        load=0.2,
         frame_times=tuple(
             FrameTime(one.name, frame, spent, 1, 5)
             for frame in FRAMES
@@ -64,6 +65,11 @@ def test_the_page_gives_ratios_scores_and_reasons() -> None:
     assert "fer with Haar did not run: No module named 'cascade'" in text
     assert "| fer with MTCNN, 1.0 | 1,234 | 400 |" in text
     assert "$" not in text
+
+
+def test_a_busy_machine_is_owned_up_to() -> None:
+    assert "busy" not in page(made_figures())
+    assert "a load of 3.0" in page(dataclasses.replace(made_figures(), load=3.0))
 
 
 def test_a_page_without_peers_and_faces_says_so() -> None:
