@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What the comparison is told: make bench BENCH='--data-dir ferplus', or BENCH=--no-peers.
+BENCH ?=
 
 .PHONY: demo test lint bench clean
 
@@ -20,9 +22,10 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.comparison $(BENCH)
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) benchmarks/.environments build dist
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
