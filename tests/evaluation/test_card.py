@@ -108,6 +108,7 @@ def test_cuts_without_a_face_stand_with_halves_of_faces(text: str) -> None:
 
 
 def test_the_card_says_where_the_model_comes_from(text: str) -> None:
+    assert "By these very faces" not in text
     assert "- Trained on: 12,345 faces, by the first votes" in text
     assert "- Made by mien 1.2.3, source at commit abc, on 2026-11-22" in text
     assert "- Teachers: wise.ckpt" in text
@@ -135,6 +136,7 @@ def test_without_further_reports_the_card_says_what_was_not_measured(
     assert text.count("Not measured.") == 2
     assert "The rarest classes" not in text
     assert "- Cost of the training: not stated" in text
+    assert "- By these very faces settings are chosen" in text
     assert "$" not in text
 
 

@@ -131,17 +131,21 @@ def _template() -> str:
 
 def _data(report: StoredReport) -> list[str]:
     data = report.values["provenance"].get("data", {})
-    fitted = [
+    lines = [
         f"{what}: {one['faces']:,} faces, by the {one['votes']}"
         for what, name in (("Trained on", "train"), ("Calibrated and chosen on", "valid"))
         if (one := data.get(name))
     ]
-    accuracy = report.scores.accuracy
-    return [
-        *fitted,
-        f"Measured here: {accuracy.count:,} faces of the {report.values['split']} split that "
-        f"have a majority, by the {report.values['votes']}",
-    ]
+    lines.append(
+        f"Measured here: {report.scores.accuracy.count:,} faces of the {report.values['split']} "
+        f"split that have a majority, by the {report.values['votes']}"
+    )
+    if report.values["split"] == "valid":
+        lines.append(
+            "By these very faces settings are chosen, and on half of them the calibration is "
+            "fitted: on others the figures are less favourable"
+        )
+    return lines
 
 
 def _summary(report: StoredReport) -> list[tuple[str, str]]:
@@ -204,7 +208,8 @@ def _not_faces(report: StoredReport) -> str:
         text = (
             f"Of cuts without a face, {percent(uncertain, of='cuts')} come out as uncertain; the "
             "area under the ROC curve of face likeness between faces and these cuts is "
-            f"{_area(found['likeness_auroc'])}. No such picture or pattern served the fitting.\n\n"
+            f"{_area(found['likeness_auroc'])}. No such picture or pattern served the "
+            "fitting; halves and tiny copies of other faces did.\n\n"
         )
         rows = [
             (one["kind"], rate(from_plain(Share, one["uncertain"])), _area(one["likeness_auroc"]))
