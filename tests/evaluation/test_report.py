@@ -1,14 +1,9 @@
-import csv
 import json
 import re
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-import onnxruntime
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
 from mien.errors import ConfigError, DataError
 from mien.evaluation.metrics import Share
@@ -23,45 +18,7 @@ from mien.evaluation.report import (
 )
 from mien.evaluation.robustness import CHANGES
 from mien.evaluation.validation import Validation, validate
-from mien.labels import VOTE_COLUMNS
-from mien.model_file import CalibrationParameters, ModelFile, ModelMetadata
-
-LABELS = ("happiness", "neutral")  # not in the order of FER+, and only two of its classes
-
-
-class Session:
-    """Answers by a face's brightness: its logit for happiness; 0 for neutral."""
-
-    def run(
-        self, _outputs: list[str], feeds: dict[str, NDArray[np.uint8]]
-    ) -> list[NDArray[np.float32]]:
-        happiness = feeds["faces"][:, 0, 0] - np.float32(100)
-        logits = np.stack([happiness, np.zeros_like(happiness)], axis=1)
-        return [logits, np.zeros((len(logits), 1), dtype=np.float32)]
-
-
-def made_model(labels: tuple[str, ...] = LABELS) -> ModelFile:
-    calibration = CalibrationParameters(
-        temperature=2.0,
-        candidate_threshold=0.1,
-        likeness_weights=(1.0,),
-        likeness_offset=0.0,
-        most_uncertainty=0.9,
-        least_likeness=0.5,
-    )
-    metadata = ModelMetadata(labels, 48, ((0.5, 0.5),) * 5, calibration, {})
-    session = cast(onnxruntime.InferenceSession, Session())
-    return ModelFile("models/<mine>.onnx", session, metadata)
-
-
-def write_split(folder: Path, faces: list[tuple[str, int, dict[str, int]]]) -> None:
-    """Write faces of one brightness each, and their votes."""
-    folder.mkdir()
-    with (folder / "label.csv").open("w", newline="") as file:
-        for name, brightness, votes in faces:
-            Image.new("L", (48, 48), brightness).save(folder / name)
-            counts = [votes.get(column, 0) for column in VOTE_COLUMNS]
-            csv.writer(file).writerow([name, "(0, 0, 48, 48)", *counts])
+from tests.evaluation.bright_model import LABELS, made_model, write_split
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +68,17 @@ def test_robustness_is_measured_where_it_is_asked_for(data_dir: Path, tmp_path: 
     assert result.robustness is not None
     assert done == [(place + 1, len(CHANGES)) for place in range(len(CHANGES))]
     # By 40 % darker, the faces of 110 and 104 are below the 100 that make happiness.
-    darker = next(one for one in result.robustness if one.change == "brightness -40 %")
-    assert darker.accuracy.value == pytest.approx(2 / 3)
+    darker = next(one for one in result.robustness if one.scores.change == "brightness -40 %")
+    assert darker.scores.accuracy.value == pytest.approx(2 / 3)
     assert darker.outputs.logits[:, 0].tolist() == [66 - 100, 54 - 100, 62 - 100]
     write_report(tmp_path, result)
     rows = (tmp_path / "robustness.csv").read_text().splitlines()
     assert rows[0] == "change,name,label,happiness,neutral,face_likeness"
     assert "brightness -40 %,c.png,neutral,-38,0,0.5" in rows
     assert len(rows) == 1 + 3 * len(CHANGES)
-    (row,) = [row for row in robustness_rows(result.robustness) if row[0] == darker.change]
+    (row,) = [
+        row for row in robustness_rows(result.change_scores) if row[0] == darker.scores.change
+    ]
     assert row[1] == "66.7%"
     assert row[2] == "0.0 points"
     assert "<h2>Changes of the picture</h2>" in report_page(result)
@@ -204,12 +163,12 @@ def test_the_summary_is_silent_on_what_was_not_left_out(tmp_path: Path) -> None:
 
 
 def test_every_class_has_a_row(result: Validation) -> None:
-    assert [row[0] for row in class_rows(result)] == list(LABELS)
-    assert [row[1].split()[0] for row in class_rows(result)] == ["50.0%", "100.0%"]
+    assert [row[0] for row in class_rows(result.scores.classes)] == list(LABELS)
+    assert [row[1].split()[0] for row in class_rows(result.scores.classes)] == ["50.0%", "100.0%"]
 
 
 def test_certainty_is_said_in_words(result: Validation) -> None:
-    rows = dict(certainty_rows(result))
+    rows = dict(certainty_rows(result.certainty))
     assert rows["Candidates hold the label"].startswith("100.00% (")
     assert rows["... of neutral"].endswith("2 faces)")
     assert rows["Candidates of a face, mean"] == "1.33"  # c has two: .88 and .12

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import mien
-from mien.cli import console, image, prepare, train, validate
+from mien.cli import card, console, image, prepare, train, validate
 from mien.errors import MienError
 
 
@@ -37,6 +37,7 @@ app.command("image")(image.image)
 app.add_typer(prepare.app, name="prepare")
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
+app.command("card")(card.card)
 app.command("export")(train.export)
 app.command("quantize")(train.quantize)
 

@@ -52,7 +52,7 @@ def validate(
         return
     console.say(f"{result.model} on {result.split}: strict majority by the {result.votes}")
     console.table(("", ""), summary_rows(result))
-    console.table(CLASS_HEAD, class_rows(result))
-    console.table(("", ""), certainty_rows(result))
-    if result.robustness is not None:
-        console.table(ROBUSTNESS_HEAD, robustness_rows(result.robustness))
+    console.table(CLASS_HEAD, class_rows(result.scores.classes))
+    console.table(("", ""), certainty_rows(result.certainty))
+    if result.change_scores:
+        console.table(ROBUSTNESS_HEAD, robustness_rows(result.change_scores))

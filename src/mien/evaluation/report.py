@@ -10,8 +10,9 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.metrics import Estimate, Share
-from mien.evaluation.robustness import ChangedFaces
+from mien.evaluation.certainty import Certainty
+from mien.evaluation.metrics import ClassScores, Estimate, Share
+from mien.evaluation.robustness import ChangedFaces, ChangeScores
 from mien.evaluation.validation import Validation
 from mien.files import replacing
 
@@ -63,7 +64,9 @@ def write_report(folder: Path, result: Validation) -> None:
     _write_csv(folder / "logits.csv", head, _output_rows(result))
     if result.robustness is not None:
         rows = (
-            (one.change, *row) for one in result.robustness for row in _changed_rows(result, one)
+            (one.scores.change, *row)
+            for one in result.robustness
+            for row in _changed_rows(result, one)
         )
         _write_csv(folder / "robustness.csv", ("change", *head), rows)
 
@@ -83,16 +86,13 @@ def report_page(result: Validation) -> str:
         title=escape(f"{result.model} on {result.split}"),
         votes=escape(result.votes),
         summary=_table_rows(summary_rows(result)),
-        class_rows=_table_rows([CLASS_HEAD, *class_rows(result)]),
+        class_rows=_table_rows([CLASS_HEAD, *class_rows(scores.classes)]),
         classes=as_data_uri(classes_figure(scores)),
         confusion=as_data_uri(confusion_figure(scores)),
         reliability=as_data_uri(reliability_figure(scores)),
         risk_coverage=as_data_uri(risk_coverage_figure(result.certainty.risk_coverage)),
-        certainty_rows=_table_rows(certainty_rows(result)),
-        robustness=""
-        if result.robustness is None
-        else "<h2>Changes of the picture</h2>\n"
-        f"<table>{_table_rows([ROBUSTNESS_HEAD, *robustness_rows(result.robustness)])}</table>",
+        certainty_rows=_table_rows(certainty_rows(result.certainty)),
+        robustness=_robustness_section(result.change_scores),
     )
 
 
@@ -117,7 +117,7 @@ def summary_rows(result: Validation) -> list[tuple[str, str]]:
 CLASS_HEAD = ("Class", "Precision", "Recall", "F1", "Faces")
 
 
-def class_rows(result: Validation) -> list[tuple[str, ...]]:
+def class_rows(classes: Iterable[ClassScores]) -> list[tuple[str, ...]]:
     """What was measured for each class, in words."""
     return [
         (
@@ -127,13 +127,12 @@ def class_rows(result: Validation) -> list[tuple[str, ...]]:
             estimate(one.f1),
             f"{one.count:,}",
         )
-        for one in result.scores.classes
+        for one in classes
     ]
 
 
-def certainty_rows(result: Validation) -> list[tuple[str, str]]:
+def certainty_rows(certainty: Certainty) -> list[tuple[str, str]]:
     """What was measured of the answers' certainty, in words."""
-    certainty = result.certainty
     at_85 = next(one for one in certainty.risk_coverage if one.coverage == 0.85)
     auroc = certainty.ambiguity_auroc
     return [
@@ -156,7 +155,7 @@ def certainty_rows(result: Validation) -> list[tuple[str, str]]:
 ROBUSTNESS_HEAD = ("Change", "Accuracy", "Loss", "Uncertain", "Accuracy on the rest")
 
 
-def robustness_rows(changes: Sequence[ChangedFaces]) -> list[tuple[str, ...]]:
+def robustness_rows(changes: Sequence[ChangeScores]) -> list[tuple[str, ...]]:
     """What was measured of changed faces, in words."""
     return [
         (
@@ -182,17 +181,24 @@ def rate(share: Share) -> str:
     return "none" if share.value is None else f"{share.value:.1%}"
 
 
-def percent(share: Share | None) -> str:
+def percent(share: Share | None, of: str = "faces") -> str:
     """A share with its interval, in words; "not measured" if there is none."""
     if share is None or share.value is None:
         return "not measured"
-    return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%}, {share.count:,} faces)"
+    return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%}, {share.count:,} {of})"
 
 
 def _table_rows(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in rows
     )
+
+
+def _robustness_section(changes: Sequence[ChangeScores]) -> str:
+    if not changes:
+        return ""
+    rows = _table_rows([ROBUSTNESS_HEAD, *robustness_rows(changes)])
+    return f"<h2>Changes of the picture</h2>\n<table>{rows}</table>"
 
 
 def _output_rows(result: Validation) -> Iterator[tuple[object, ...]]:

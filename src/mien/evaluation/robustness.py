@@ -7,7 +7,6 @@ picture inward, the border is repeated.
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -32,8 +31,8 @@ BLUR_DEVIATION = 1.0
 
 
 @dataclass(frozen=True)
-class ChangedFaces:
-    """How a model answers when N faces are changed in one way.
+class ChangeScores:
+    """How well faces are answered that are changed in one way.
 
     Attributes:
         change: what was done to them, in words.
@@ -44,8 +43,6 @@ class ChangedFaces:
         accuracy_unless_uncertain: accuracy on the rest.
         likeness_auroc: area under the ROC curve of face likeness, between the unchanged faces and
             these.
-        outputs: logits (N, C) and embeddings (N, D).
-        face_likeness: of each face (N,).
     """
 
     change: str
@@ -55,20 +52,15 @@ class ChangedFaces:
     uncertain: Share
     accuracy_unless_uncertain: Share
     likeness_auroc: float | None
+
+
+@dataclass(frozen=True)
+class ChangedFaces:
+    """What a model says of N changed faces: its scores, its outputs, and face likeness (N,)."""
+
+    scores: ChangeScores
     outputs: Classification
     face_likeness: NDArray[np.float64]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values, for JSON."""
-        return {
-            "change": self.change,
-            "keeps_face": self.keeps_face,
-            "accuracy": dataclasses.asdict(self.accuracy),
-            "loss": self.loss,
-            "uncertain": dataclasses.asdict(self.uncertain),
-            "accuracy_unless_uncertain": dataclasses.asdict(self.accuracy_unless_uncertain),
-            "likeness_auroc": self.likeness_auroc,
-        }
 
 
 def measure_robustness(
@@ -94,19 +86,16 @@ def measure_robustness(
         outputs = classify_faces(model, changed(faces, change, seed))
         answers = Answers.of(outputs, calibration)
         right = answers.right(labels)
-        measured.append(
-            ChangedFaces(
-                change=name,
-                keeps_face=name not in LOSES_FACE,
-                accuracy=share(right),
-                loss=float(accuracy - right.mean()),
-                uncertain=share(answers.is_uncertain),
-                accuracy_unless_uncertain=share(right[~answers.is_uncertain]),
-                likeness_auroc=area_under_roc(unchanged.face_likeness, answers.face_likeness),
-                outputs=outputs,
-                face_likeness=answers.face_likeness,
-            )
+        scores = ChangeScores(
+            change=name,
+            keeps_face=name not in LOSES_FACE,
+            accuracy=share(right),
+            loss=float(accuracy - right.mean()),
+            uncertain=share(answers.is_uncertain),
+            accuracy_unless_uncertain=share(right[~answers.is_uncertain]),
+            likeness_auroc=area_under_roc(unchanged.face_likeness, answers.face_likeness),
         )
+        measured.append(ChangedFaces(scores, outputs, answers.face_likeness))
         if on_change is not None:
             on_change(seed + 1, len(CHANGES))
     return tuple(measured)

@@ -16,7 +16,7 @@ from mien.datasets.votes import soft_targets, strict_majority
 from mien.errors import DataError
 from mien.evaluation.certainty import Answers, Certainty, measure_certainty
 from mien.evaluation.metrics import Scores, Share, divergence_to_votes, score, share
-from mien.evaluation.robustness import ChangedFaces, measure_robustness
+from mien.evaluation.robustness import ChangedFaces, ChangeScores, measure_robustness
 from mien.evaluation.scoring import classify_faces, label_indices
 from mien.labels import EMOTIONS, emotion_columns
 from mien.model_file import ModelFile
@@ -64,6 +64,11 @@ class Validation:
     outputs: Classification
     face_likeness: NDArray[np.float64]
 
+    @property
+    def change_scores(self) -> tuple[ChangeScores, ...]:
+        """Scores of the changed faces; none if they were not measured."""
+        return tuple(one.scores for one in self.robustness or ())
+
     def to_dict(self) -> dict[str, Any]:
         """The scores as plain values, for JSON."""
         unseen = self.unseen_accuracy
@@ -78,7 +83,7 @@ class Validation:
             "accuracy_without_training_duplicates": unseen and dataclasses.asdict(unseen),
             "kullback_leibler_to_votes": self.divergence,
             "certainty": dataclasses.asdict(self.certainty),
-            "robustness": self.robustness and [one.to_dict() for one in self.robustness],
+            "robustness": [dataclasses.asdict(one) for one in self.change_scores] or None,
             "provenance": self.provenance,
         }
 

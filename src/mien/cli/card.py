@@ -1,0 +1,26 @@
+"""`mien card`: a model card from what `mien validate` has stored."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli import console
+
+
+def card(
+    report: Annotated[Path, typer.Argument(help="Report folder of 'mien validate'.")],
+    out: Annotated[Path, typer.Option(help="The card to write (Markdown).")] = Path(
+        "model-card.md"
+    ),
+    other: Annotated[
+        Path | None,
+        typer.Option(help="Report on the other split, to count rare classes over both."),
+    ] = None,
+    cost: Annotated[str, typer.Option(help="What the training took, in words.")] = "not stated",
+) -> None:
+    """Write a model card, and its pictures into a folder beside it."""
+    from mien.evaluation.card import read_report, write_card
+
+    write_card(out, read_report(report), read_report(other) if other else None, cost)
+    console.say(f"Model card: {out}")

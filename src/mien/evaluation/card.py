@@ -1,0 +1,264 @@
+"""The model card: what a model is for, how good it is and where it fails, from stored reports.
+
+Source of the form: Mitchell et al., "Model Cards for Model Reporting", 2019, arXiv 1810.03993.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path, PurePath
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from mien.errors import DataError
+from mien.evaluation.certainty import Certainty
+from mien.evaluation.metrics import Scores, Share, class_scores
+from mien.evaluation.plain import from_plain
+from mien.evaluation.report import CLASS_HEAD, class_rows, estimate, percent, rate
+from mien.evaluation.robustness import ChangeScores
+from mien.files import replacing
+
+#: Classes with fewer faces than this are counted over both splits as well.
+RARE = 50
+UNSTATED = "not stated"
+
+
+@dataclass(frozen=True)
+class StoredReport:
+    """What `mien validate` stored of one split.
+
+    Attributes:
+        values: all of `scores.json`.
+        scores: its scores.
+        certainty: its certainty.
+        changes: its scores of changed faces; none if they were not measured.
+        not_faces: answers to cuts without a face, from `not_faces.json`; None without that file.
+    """
+
+    values: dict[str, Any]
+    scores: Scores
+    certainty: Certainty
+    changes: tuple[ChangeScores, ...]
+    not_faces: dict[str, Any] | None
+
+
+def read_report(folder: Path) -> StoredReport:
+    """Read the JSON files of a report's folder.
+
+    Raises:
+        DataError: `scores.json` is missing, damaged, or of an earlier version of mien.
+    """
+    path = folder / "scores.json"
+    if not path.is_file():
+        raise DataError(f"{folder}: no scores.json, so no report of 'mien validate'")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        changes = values["robustness"] or ()
+        not_faces = folder / "not_faces.json"
+        return StoredReport(
+            values,
+            from_plain(Scores, values),
+            from_plain(Certainty, values["certainty"]),
+            tuple(from_plain(ChangeScores, one) for one in changes),
+            json.loads(not_faces.read_text(encoding="utf-8")) if not_faces.is_file() else None,
+        )
+    except KeyError as error:
+        raise DataError(f"{path}: lacks {error}; make it again with 'mien validate'") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: damaged ({error})") from error
+
+
+def write_card(
+    path: Path, report: StoredReport, other: StoredReport | None = None, cost: str = UNSTATED
+) -> None:
+    """Write a model card, and its pictures into a folder beside it.
+
+    Args:
+        path: the card.
+        report: what the card is about.
+        other: the report on the other split, to count rare classes over both.
+        cost: what the training took, in words.
+    """
+    from mien.evaluation.figures import confusion_figure, reliability_figure, risk_coverage_figure
+
+    pictures = path.with_name(f"{path.stem}-pictures")
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name, figure in (
+        ("confusion", confusion_figure(report.scores)),
+        ("reliability", reliability_figure(report.scores)),
+        ("risk-coverage", risk_coverage_figure(report.certainty.risk_coverage)),
+    ):
+        with replacing(pictures / f"{name}.png") as part:
+            figure.savefig(part, format="png", dpi=130)
+    with replacing(path) as part:
+        part.write_text(card_text(report, other, cost, pictures.name), encoding="utf-8")
+
+
+def card_text(report: StoredReport, other: StoredReport | None, cost: str, pictures: str) -> str:
+    """The card in Markdown, its pictures in the folder `pictures` beside it."""
+    values, provenance = report.values, report.values["provenance"]
+    return Template(_template()).substitute(
+        model=PurePath(values["model"]).name,
+        labels=", ".join(values["labels"]),
+        data=_bullets(_data(report)),
+        summary=_table(("", ""), _summary(report)),
+        classes=_table(CLASS_HEAD, class_rows(report.scores.classes)),
+        rare=_rare_classes(report, other),
+        calibration_error=f"{report.scores.calibration_error:.2%}",
+        certainty=_bullets(_certainty(report.certainty)),
+        candidates=_table(
+            ("Class", "Candidates hold it"),
+            [
+                (name, percent(held))
+                for name, held in report.certainty.candidates_hold_of_class.items()
+            ],
+        ),
+        not_faces=_not_faces(report),
+        robustness=_robustness(report.changes),
+        origin=_bullets(_origin(provenance, cost)),
+        settings=_toml(provenance.get("settings", {})),
+        split=values["split"],
+        pictures=pictures,
+    )
+
+
+def _template() -> str:
+    return (files("mien") / "assets" / "model-card.md").read_text(encoding="utf-8")
+
+
+def _data(report: StoredReport) -> list[str]:
+    data = report.values["provenance"].get("data", {})
+    lines = [
+        f"{what}: {one['faces']:,} faces, by the {one['votes']}"
+        for what, name in (("Trained on", "train"), ("Calibrated and chosen on", "valid"))
+        if (one := data.get(name))
+    ]
+    lines.append(
+        f"Measured here: {report.scores.accuracy.count:,} faces of the {report.values['split']} "
+        f"split that have a majority, by the {report.values['votes']}"
+    )
+    if report.values["split"] == "valid":
+        lines.append(
+            "By these very faces settings are chosen, and on half of them the calibration is "
+            "fitted: on others the figures are less favourable"
+        )
+    return lines
+
+
+def _summary(report: StoredReport) -> list[tuple[str, str]]:
+    scores, values = report.scores, report.values
+    unseen = values["accuracy_without_training_duplicates"]
+    return [
+        ("Accuracy", percent(scores.accuracy)),
+        (
+            "Accuracy without faces that stand in Training too",
+            percent(unseen and from_plain(Share, unseen)),
+        ),
+        ("Macro F1", estimate(scores.macro_f1)),
+        ("Macro F1 without contempt", estimate(scores.macro_f1_without_contempt)),
+        ("Negative log-likelihood", f"{scores.negative_log_likelihood:.3f} nats"),
+        ("Brier score", f"{scores.brier:.3f}"),
+        ("Divergence to the votes", f"{values['kullback_leibler_to_votes']:.3f} nats"),
+    ]
+
+
+def _rare_classes(report: StoredReport, other: StoredReport | None) -> str:
+    if other is None or other.values["labels"] != report.values["labels"]:
+        return ""
+    both = class_scores(
+        np.array(report.scores.confusion) + np.array(other.scores.confusion),
+        report.values["labels"],
+    )
+    rare = [
+        joint for joint, one in zip(both, report.scores.classes, strict=True) if one.count < RARE
+    ]
+    if not rare:
+        return ""
+    return (
+        f"The rarest classes over the {report.values['split']} and the "
+        f"{other.values['split']} split together:\n\n{_table(CLASS_HEAD, class_rows(rare))}\n\n"
+        "Settings are chosen and the calibration is fitted on the validation split, so its part is "
+        "less strict.\n\n"
+    )
+
+
+def _certainty(certainty: Certainty) -> list[str]:
+    at_85 = next(one for one in certainty.risk_coverage if one.coverage == 0.85)
+    return [
+        f"The candidates hold the crowd's majority in {percent(certainty.candidates_hold)}; "
+        f"there are {certainty.mean_candidates:.2f} of them on average.",
+        f"Without the 15 % with the highest uncertainty, {percent(at_85.accuracy)} are right.",
+        f"Marked as uncertain are {percent(certainty.uncertain)}; of the rest "
+        f"{percent(certainty.accuracy_unless_uncertain)} are right.",
+        "Between faces on which the crowd does not agree and faces on which it does, the area "
+        f"under the ROC curve of the uncertainty is {_area(certainty.ambiguity_auroc)}.",
+    ]
+
+
+def _not_faces(report: StoredReport) -> str:
+    lost = [one for one in report.changes if not one.keeps_face]
+    rows = [(one.change, rate(one.uncertain), _area(one.likeness_auroc)) for one in lost]
+    text = ""
+    if report.not_faces is not None:
+        found = report.not_faces
+        uncertain = from_plain(Share, found["uncertain"])
+        text = (
+            f"Of cuts without a face, {percent(uncertain, of='cuts')} come out as uncertain; the "
+            "area under the ROC curve of face likeness between faces and these cuts is "
+            f"{_area(found['likeness_auroc'])}. No such picture or pattern served the "
+            "fitting; halves and tiny copies of other faces did.\n\n"
+        )
+        rows = [
+            (one["kind"], rate(from_plain(Share, one["uncertain"])), _area(one["likeness_auroc"]))
+            for one in found["kinds"]
+        ] + rows
+    if not rows:
+        return "Not measured."
+    return text + _table(("What the cut shows", "Uncertain", "Area under the ROC curve"), rows)
+
+
+def _robustness(changes: Sequence[ChangeScores]) -> str:
+    kept = [one for one in changes if one.keeps_face]
+    if not kept:
+        return "Not measured."
+    rows = [
+        (one.change, estimate(one.accuracy), f"{100 * one.loss:.1f}", rate(one.uncertain))
+        for one in kept
+    ]
+    head = ("Change", "Accuracy", "Loss, points", "Uncertain")
+    return f"The loss is against the same faces unchanged.\n\n{_table(head, rows)}"
+
+
+def _origin(provenance: dict[str, Any], cost: str) -> list[str]:
+    settings = provenance.get("settings", {})
+    teachers = [PurePath(one).name for one in settings.get("teacher", ())]
+    return [
+        f"Made by mien {provenance.get('mien', UNSTATED)}, source at commit "
+        f"{provenance.get('commit') or UNSTATED}, on {provenance.get('date', UNSTATED)}",
+        f"Trained for {provenance.get('epochs_done', UNSTATED)} epochs, "
+        f"{provenance.get('steps', UNSTATED)} steps",
+        f"Teachers: {', '.join(teachers) or 'none'}",
+        f"Weights it began with: {PurePath(settings.get('initial_weights') or 'random').name}",
+        f"Cost of the training: {cost}",
+    ]
+
+
+def _toml(settings: dict[str, Any]) -> str:
+    """Settings as TOML, whose values of these kinds JSON writes in the same way."""
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+
+
+def _area(auroc: float | None) -> str:
+    return "not measured" if auroc is None else f"{auroc:.3f}"
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mien.cli.app import app
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def report(ferplus_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("card") / "report"
+    done = invoke("validate", "--data-dir", ferplus_dir, "--split", "test", "--report", folder)
+    assert done.exit_code == 0
+    return folder
+
+
+def test_a_card_is_written_with_its_pictures(report: Path, tmp_path: Path) -> None:
+    out = tmp_path / "card.md"
+    result = invoke("card", report, "--out", out, "--other", report, "--cost", "an hour")
+    assert result.exit_code == 0
+    assert result.stdout == f"Model card: {out}\n"
+    assert out.read_text(encoding="utf-8").startswith("# Model card: default\n")
+    assert len(list((tmp_path / "card-pictures").glob("*.png"))) == 3
+
+
+def test_a_folder_without_a_report_is_an_error_in_one_line(tmp_path: Path) -> None:
+    result = invoke("card", tmp_path)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert "no report of 'mien validate'" in line

@@ -1,0 +1,159 @@
+import json
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mien.errors import DataError
+from mien.evaluation.card import read_report, write_card
+from mien.evaluation.report import write_report
+from mien.evaluation.validation import validate
+from tests.evaluation.bright_model import made_model, write_split
+
+PROVENANCE = {
+    "mien": "1.2.3",
+    "commit": "abc",
+    "date": "2026-11-22",
+    "data": {
+        "train": {"faces": 12345, "votes": "first votes"},
+        "valid": {"faces": 678, "votes": "second votes"},
+    },
+    "steps": 10,
+    "epochs_done": 2,
+    "settings": {
+        "labels": ["happiness", "neutral"],
+        "network": "residual_s",
+        "learning_rate": 0.1,
+        "epochs": 2,
+        "teacher": ["folder/wise.ckpt"],
+        "initial_weights": "",
+    },
+}
+FACES = [
+    ("a.png", 110, {"happiness": 8, "neutral": 2}),
+    ("b.png", 90, {"neutral": 10}),
+    ("c.png", 104, {"neutral": 7, "fear": 3}),
+]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Reports on both splits, in `test` and `valid`; the first has cuts without a face."""
+    folder = tmp_path_factory.mktemp("reports")
+    write_split(folder / "FER2013Test", FACES)
+    write_split(folder / "FER2013Valid", FACES[:2])
+    model = made_model()
+    model = replace(model, metadata=replace(model.metadata, provenance=PROVENANCE))
+    write_report(folder / "test", validate(model, folder, "test", robustness=True))
+    write_report(folder / "valid", validate(model, folder, "valid"))
+    found = {"uncertain": {"value": 0.75, "low": 0.3, "high": 0.95, "count": 4}}
+    kind = {"kind": "a teapot", "likeness_auroc": 0.5, **found}
+    (folder / "test" / "not_faces.json").write_text(
+        json.dumps({"likeness_auroc": 0.987, "kinds": [kind], **found})
+    )
+    return folder
+
+
+def card(reports: Path, out: Path, **options: Any) -> str:
+    write_card(out, read_report(reports / "test"), **options)
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def text(reports: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    other = read_report(reports / "valid")
+    out = tmp_path_factory.mktemp("card") / "my-card.md"
+    return card(reports, out, other=other, cost="one afternoon")
+
+
+def test_what_was_stored_comes_back(reports: Path) -> None:
+    stored = read_report(reports / "test")
+    assert stored.scores.confusion == ((1, 0), (1, 1))
+    assert stored.scores.classes[0].label == "happiness"
+    assert stored.certainty.candidates_hold.count == 3
+    assert stored.changes[0].accuracy.count == 3
+    assert read_report(reports / "valid").changes == ()
+    assert read_report(reports / "valid").not_faces is None
+
+
+def test_the_pictures_stand_where_the_card_looks_for_them(reports: Path, tmp_path: Path) -> None:
+    text = card(reports, tmp_path / "docs" / "my-card.md")
+    pictures = re.findall(r"!\[.+?\]\((.+?)\)", text)
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert (tmp_path / "docs" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_card_says_how_good_the_model_is(text: str) -> None:
+    assert "# Model card: <mine>.onnx" in text
+    assert "| Accuracy | 66.67% (20.8% to 93.9%, 3 faces) |" in text
+    assert "| Accuracy without faces that stand in Training too | not measured |" in text
+    assert re.search(r"\| happiness \| 50.0% \(.*?\) \| 100.0% \(.*?\) \| 66.7% .*? \| 1 \|", text)
+    assert re.search(r"\| brightness -40 % \| 66.7% .*? \| 0.0 \| 0.0% \|", text)
+
+
+def test_rare_classes_are_counted_over_both_splits(text: str) -> None:
+    assert "The rarest classes over the test and the valid split together:" in text
+    assert re.search(r"\| happiness \| 66.7% .*? \| 100.0% .*? \| 80.0% .*? \| 2 \|", text)
+
+
+def test_cuts_without_a_face_stand_with_halves_of_faces(text: str) -> None:
+    assert "Of cuts without a face, 75.00% (30.0% to 95.0%, 4 cuts) come out as uncertain" in text
+    assert "between faces and these cuts is 0.987" in text
+    assert "| a teapot | 75.0% | 0.500 |" in text
+    assert "| 12 pixels | 0.0% | 0.500 |" in text
+
+
+def test_the_card_says_where_the_model_comes_from(text: str) -> None:
+    assert "By these very faces" not in text
+    assert "- Trained on: 12,345 faces, by the first votes" in text
+    assert "- Made by mien 1.2.3, source at commit abc, on 2026-11-22" in text
+    assert "- Teachers: wise.ckpt" in text
+    assert "- Weights it began with: random" in text
+    assert "- Cost of the training: one afternoon" in text
+
+
+def test_the_settings_are_toml(text: str) -> None:
+    (settings,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert tomllib.loads(settings) == PROVENANCE["settings"]
+
+
+def test_limits_and_the_law_are_named(text: str) -> None:
+    assert "## Limits" in text
+    assert "Regulation (EU) 2024/1689" in text
+    assert "Article 5(1)(f)" in text
+    assert re.search(r"Article\s+50\(3\)", text)
+
+
+def test_without_further_reports_the_card_says_what_was_not_measured(
+    reports: Path, tmp_path: Path
+) -> None:
+    write_card(tmp_path / "card.md", read_report(reports / "valid"))
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert text.count("Not measured.") == 2
+    assert "The rarest classes" not in text
+    assert "- Cost of the training: not stated" in text
+    assert "- By these very faces settings are chosen" in text
+    assert "$" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no scores.json"),
+        ("{", "scores.json: damaged"),
+        (
+            '{"robustness": null}',
+            "scores.json: lacks 'accuracy'; make it again with 'mien validate'",
+        ),
+        ("[]", "scores.json: damaged"),
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "scores.json").write_text(content)
+    with pytest.raises(DataError, match=re.escape(message)):
+        read_report(tmp_path)
