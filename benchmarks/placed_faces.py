@@ -125,11 +125,11 @@ def measure(
     tallies = {size: Tally() for size in MIN_FACE_SIZES}
     placed = place_faces(data_dir, split, count, sizes)
     for one in track(placed, description=f"{name} pixels", total=count, transient=True):
+        crop = recognitions[None].run_on_face(one.face)["emotion"]
         for size, recognition in recognitions.items():
             began = time.perf_counter()
             faces = recognition.run(one.frame, color="RGB")
             seconds = time.perf_counter() - began
-            crop = recognition.run_on_face(one.face)["emotion"]
             tallies[size].add(one, answer_for(faces, one.square), crop, seconds)
     return tallies
 

@@ -65,7 +65,7 @@ def cut(frame_grey: Image, transform: Matrix, side: int) -> Image:
         frame_grey,
         fine,
         (side * samples, side * samples),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
     return _resized(np.asarray(face, dtype=np.uint8), side)
