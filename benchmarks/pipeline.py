@@ -7,7 +7,8 @@ the time of `run` over the sum of the two networks' own.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -56,10 +57,9 @@ def main() -> None:
         side = model.metadata.input_size
         for batch in BATCHES:
             faces = np.zeros((batch, side, side), dtype=np.uint8)
-            work = {"network": lambda f=faces, m=model: classify(m.session, f)}  # type: ignore[misc]
-            print(
-                f"  network, batch of {batch:2}: {medians(work)['network'] / batch:6.2f} ms a face"
-            )
+            network = partial(classify, model.session, faces)
+            spent = medians({"network": network})["network"] / batch
+            print(f"  network, batch of {batch:2}: {spent:6.2f} ms a face")
 
 
 def frames() -> dict[str, Image]:
@@ -115,7 +115,7 @@ def print_stages(times: dict[str, float]) -> None:
     print(f"  run over the two networks {times['run'] / networks:6.3f}")
 
 
-def medians(work: dict[str, Callable[[], object]]) -> dict[str, float]:
+def medians(work: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """The median milliseconds of each, all taken in turns."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for turn in range(ROUNDS + 1):  # the first warms up
