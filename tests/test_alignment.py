@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 from mien.alignment import (
     CANONICAL_BOX,
     CANONICAL_LANDMARKS,
-    box_transform,
     cut,
-    landmark_transform,
+    face_transform,
     whole,
 )
 
 SIDE = 48
 CANONICAL = np.array(CANONICAL_LANDMARKS) * SIDE
 Matrix = NDArray[np.float64]
+Box = tuple[float, float, float, float]
 
 
 def similarity(scale: float, degrees: float, shift: tuple[float, float]) -> Matrix:
@@ -48,33 +48,63 @@ SIMILARITIES = [
 ]
 
 
+def moved_box(transform: Matrix) -> Box:
+    """The box that a detector gives for the canonical face, moved: upright, of the same size."""
+    scale = float(np.hypot(*transform[:, 0]))
+    width, height = scale * SIDE * CANONICAL_BOX[2], scale * SIDE * CANONICAL_BOX[3]
+    centre = np.array(CANONICAL_BOX[:2]) + np.array(CANONICAL_BOX[2:]) / 2
+    x, y = moved(centre * SIDE, transform)
+    return float(x) - width / 2, float(y) - height / 2, width, height
+
+
 @pytest.mark.parametrize("transform", SIMILARITIES)
-def test_a_similarity_is_recovered_from_its_landmarks(transform: Matrix) -> None:
-    found = landmark_transform(moved(CANONICAL, transform), CANONICAL_LANDMARKS, SIDE)
+def test_a_similarity_is_recovered_from_box_and_landmarks(transform: Matrix) -> None:
+    landmarks = moved(CANONICAL, transform)
+    found = face_transform(moved_box(transform), landmarks, CANONICAL_LANDMARKS, SIDE)
     np.testing.assert_allclose(found, transform, atol=1e-9)
 
 
-def test_the_fit_is_the_best_one_by_least_squares() -> None:
+def test_the_turn_is_the_best_one_by_least_squares() -> None:
+    true = similarity(3, 20, (50, 60))
     stray = np.random.default_rng(0).normal(0, 5, (5, 2))
-    landmarks = moved(CANONICAL, similarity(3, 20, (50, 60))) + stray
-    best = landmark_transform(landmarks, CANONICAL_LANDMARKS, SIDE)
-    error = ((moved(CANONICAL, best) - landmarks) ** 2).sum()
-    for change in (1.01, 0.99):
-        for scale, turn, shift in [(change, 0, 0), (1, change - 1, 0), (1, 0, change - 1)]:
-            other = similarity(scale, np.rad2deg(turn), (0, 0))[:, :2] @ best
-            other[:, 2] = best[:, 2] + shift
-            assert ((moved(CANONICAL, other) - landmarks) ** 2).sum() > error
+    landmarks = moved(CANONICAL, true) + stray
+    found = face_transform(moved_box(true), landmarks, CANONICAL_LANDMARKS, SIDE)
+    assert np.hypot(*found[:, 0]) == pytest.approx(3)
+
+    def error(degrees: float) -> float:
+        """The least squared error of any scale and shift with this turn more."""
+        turned = CANONICAL @ (similarity(1, degrees, (0, 0))[:, :2] @ found[:, :2]).T
+        centred, wanted = turned - turned.mean(axis=0), landmarks - landmarks.mean(axis=0)
+        scale = (centred * wanted).sum() / (centred**2).sum()
+        return float(((scale * centred - wanted) ** 2).sum())
+
+    assert error(0) < min(error(-0.5), error(0.5))
 
 
-def test_canonical_landmarks_cut_the_picture_itself(crop: NDArray[np.uint8]) -> None:
-    transform = landmark_transform(CANONICAL, CANONICAL_LANDMARKS, SIDE)
+def test_a_face_seen_from_the_side_is_cut_as_large_as_its_box() -> None:
+    close = (CANONICAL - CANONICAL.mean(axis=0)) * (0.3, 1) + CANONICAL.mean(axis=0)
+    box = moved_box(similarity(1, 0, (0, 0)))
+    found = face_transform(box, close, CANONICAL_LANDMARKS, SIDE)
+    np.testing.assert_allclose(found, similarity(1, 0, (0, 0)), atol=0.05)
+
+
+def test_landmarks_on_one_spot_are_cut_upright() -> None:
+    box = (10.0, 20.0, 30.0, 40.0)
+    found = face_transform(box, np.full((5, 2), 25.0), CANONICAL_LANDMARKS, SIDE)
+    np.testing.assert_allclose(found, face_transform(box, None, CANONICAL_LANDMARKS, SIDE))
+
+
+def test_canonical_box_and_landmarks_cut_the_picture_itself(crop: NDArray[np.uint8]) -> None:
+    box = moved_box(similarity(1, 0, (0, 0)))
+    transform = face_transform(box, CANONICAL, CANONICAL_LANDMARKS, SIDE)
     assert np.array_equal(cut(crop, transform, SIDE), crop)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 7, 10])
 def test_an_enlarged_face_is_cut_back_to_itself(factor: int, crop: NDArray[np.uint8]) -> None:
     large = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    transform = landmark_transform(CANONICAL * factor, CANONICAL_LANDMARKS, SIDE)
+    box = moved_box(similarity(factor, 0, (0, 0)))
+    transform = face_transform(box, CANONICAL * factor, CANONICAL_LANDMARKS, SIDE)
     face = cut(np.asarray(large, np.uint8), transform, SIDE)
     assert np.abs(face.astype(int) - crop).max() <= 2
 
@@ -133,16 +163,15 @@ def test_a_cut_does_not_change_the_frame(crop: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize("transform", [similarity(1, 0, (0, 0)), similarity(3.7, 0, (120, 40))])
-def test_a_box_and_landmarks_give_the_same_transform(transform: Matrix) -> None:
-    x, y, width, height = np.array(CANONICAL_BOX) * SIDE
-    (left, top), (right, bottom) = moved(np.array([[x, y], [x + width, y + height]]), transform)
-    found = box_transform((left, top, right - left, bottom - top), SIDE)
+def test_a_box_alone_gives_the_upright_transform(transform: Matrix) -> None:
+    found = face_transform(moved_box(transform), None, CANONICAL_LANDMARKS, SIDE)
     np.testing.assert_allclose(found, transform, atol=1e-9)
 
 
 def test_boxes_of_the_same_area_and_centre_give_the_same_cut() -> None:
     np.testing.assert_allclose(
-        box_transform((0, 50, 200, 100), SIDE), box_transform((50, 0, 100, 200), SIDE)
+        face_transform((0, 50, 200, 100), None, CANONICAL_LANDMARKS, SIDE),
+        face_transform((50, 0, 100, 200), None, CANONICAL_LANDMARKS, SIDE),
     )
 
 

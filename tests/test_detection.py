@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 from numpy.typing import NDArray
 
 from mien import ConfigError, DetectedFace
@@ -101,6 +102,33 @@ def test_a_large_face_is_still_found_whole_when_small_ones_are_asked_for(
     faces = RetinaFace(min_face_size=20).detect(np.asarray(large, np.uint8))
     sizes = [face.box[2:] for face in faces]
     np.testing.assert_allclose(max(sizes), (8 * 95, 8 * 120), rtol=0.2)
+
+
+def test_asking_for_small_faces_loses_no_large_ones(
+    detector: RetinaFace, astronaut_rgb: Frame
+) -> None:
+    frame = np.full((960, 1280, 3), 128, np.uint8)
+    for scale, x, y in [(0.5, 0, 0), (0.8, 0, 400), (1.2, 400, 0), (2.2, 300, 300)]:
+        part = cv2.resize(astronaut_rgb[:300], None, fx=scale, fy=scale)
+        part = part[: 960 - y, : 1280 - x]
+        frame[y : y + len(part), x : x + part.shape[1]] = part
+    wanted = detector.detect(frame)
+    assert len(wanted) == 4
+    for min_face_size in (15, 10, 6):
+        found = RetinaFace(min_face_size).detect(frame)
+        for face in wanted:
+            slack = 0.15 * face.box[3]
+            assert any(np.allclose(face.box, other.box, atol=slack) for other in found)
+
+
+def test_a_face_before_a_larger_one_that_is_less_sure_is_found(astronaut_rgb: Frame) -> None:
+    cat = skimage.data.chelsea()  # type: ignore[no-untyped-call]
+    frame = np.asarray(cv2.resize(cat, (640, 480)), np.uint8)
+    frame[250:390, 300:410] = astronaut_rgb[50:190, 170:280]
+    found = RetinaFace(min_face_size=10).detect(frame)
+    wanted = (178 + 300 - 170, 60 + 250 - 50, 94, 118)
+    assert any(np.allclose(face.box, wanted, atol=10) for face in found)
+    assert any(face.box[3] > 400 for face in found)  # the cat
 
 
 def test_min_face_size_leaves_small_faces_out(astronaut_rgb: Frame) -> None:

@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mien import ConfigError, DetectedFace, EmotionRecognition, ImageError
-from mien.alignment import cut, landmark_transform
+from mien.alignment import cut, face_transform
+from mien.detection import RetinaFace
 from mien.images import read_image, to_grey
 from mien.labels import EMOTIONS
 from mien.model_file import open_model
@@ -186,10 +187,12 @@ def test_many_faces_in_few_frames_give_the_same_results(astronaut: Frame, blank:
 def test_a_face_cut_by_the_canonical_frame_gives_the_same_answer(
     recognition: EmotionRecognition, astronaut: Frame, result: FaceResult
 ) -> None:
-    points = np.array(list((result["landmarks"] or {}).values()))
+    rgb = np.ascontiguousarray(astronaut[..., ::-1])
+    (face,) = RetinaFace().detect(rgb)
     metadata = open_model().metadata
-    transform = landmark_transform(points, metadata.landmarks, metadata.input_size)
-    grey = to_grey(np.ascontiguousarray(astronaut[..., ::-1]))
+    points = np.asarray(face.landmarks)
+    transform = face_transform(face.box, points, metadata.landmarks, metadata.input_size)
+    grey = to_grey(rgb)
     answer = recognition.run_on_face(cut(grey, transform, metadata.input_size))
     assert answer["emotions"] == pytest.approx(result["emotions"], abs=1e-5)
 

@@ -36,7 +36,7 @@ class EmotionRecognition:
         model: a model file, or the name of a packaged model.
         detector: an object with `detect(frame_rgb)`; RetinaFace if None.
         threads: how many threads a network may take; 0 for one a core.
-        min_face_size: the smallest face to find, in pixels. None looks at every frame at 640
+        min_face_size: the smallest face to find, in pixels. None looks at every frame at 800
             pixels along its longer side, at a constant cost.
 
     Raises:
@@ -201,10 +201,7 @@ class EmotionRecognition:
         frame_grey = to_grey(frame_rgb)
         side, canonical = self._model.metadata.input_size, self._model.metadata.landmarks
         transforms = [
-            alignment.box_transform(face.box, side)
-            if face.landmarks is None
-            else alignment.landmark_transform(np.asarray(face.landmarks), canonical, side)
-            for face in faces
+            alignment.face_transform(face.box, _points(face), canonical, side) for face in faces
         ]
         return [alignment.cut(frame_grey, transform, side) for transform in transforms]
 
@@ -305,6 +302,10 @@ def _checked_box(box: Any) -> tuple[float, float, float, float]:
         raise ImageError(f"the box is {box!r}, expected x, y, width and height in pixels")
     x, y, width, height = values.tolist()
     return x, y, width, height
+
+
+def _points(face: DetectedFace) -> NDArray[np.floating] | None:
+    return None if face.landmarks is None else np.asarray(face.landmarks)
 
 
 def _as_numbers(values: Any) -> NDArray[np.float64]:
