@@ -28,7 +28,7 @@ SCORE_THRESHOLD = 0.5
 OVERLAP_THRESHOLD = 0.4
 
 #: Longer side of the picture that the network sees, unless `min_face_size` asks for another.
-WORKING_SIDE = 800
+WORKING_SIDE = 640
 #: A face of this many pixels in that picture is found reliably.
 RELIABLE_FACE_SIZE = 20
 #: A larger face, in pixels of that picture, may be found in pieces or not at all.
@@ -62,7 +62,7 @@ class RetinaFace:
     Args:
         min_face_size: the smallest face to find, in pixels of the frame. The picture that the
             network sees is scaled for it, and the time grows with its area; large faces are then
-            looked for in an overview beside. None looks at every frame with 800 pixels along its
+            looked for in an overview beside. None looks at every frame with 640 pixels along its
             longer side, at a constant cost.
         score_threshold: faces with a lower score are left out.
         device: see `mien.sessions.create_session`.

@@ -36,7 +36,7 @@ class EmotionRecognition:
         model: a model file, or the name of a packaged model.
         detector: an object with `detect(frame_rgb)`; RetinaFace if None.
         threads: how many threads a network may take; 0 for one a core.
-        min_face_size: the smallest face to find, in pixels. None looks at every frame at 800
+        min_face_size: the smallest face to find, in pixels. None looks at every frame at 640
             pixels along its longer side, at a constant cost.
 
     Raises:
