@@ -95,7 +95,7 @@ def main() -> None:
         for min_face_size, tally in tallies.items():
             row = {"pixels": name, "min_face_size": min_face_size, **tally.figures()}
             print(line(row), flush=True)
-            on = {picture: tally.figures(picture) for picture in PICTURES}
+            on = {picture: tally.figures(picture) for picture in sorted(set(tally.pictures))}
             if options.by_picture:
                 for picture, figures in on.items():
                     named = {"pixels": f"  {picture}", "min_face_size": min_face_size, **figures}
