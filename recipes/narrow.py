@@ -24,6 +24,7 @@ from mien.training.networks.residual import ResidualNetwork
 FACES = 1024
 
 
+@torch.no_grad()
 def main() -> None:
     """Read a model file, narrow it, and write the weights."""
     model, data_dir, name, path = sys.argv[1:5]

@@ -34,7 +34,7 @@ def test_the_default_recipe_runs_to_its_end(ferplus_dir: Path, tmp_path: Path) -
     done = recipe("sh", script, str(ferplus_dir), str(tmp_path), *quick, SEEDS="5")
     assert done.returncode == 0, done.stderr
     settings = open_model(tmp_path / "student-5.onnx").metadata.provenance["settings"]
-    assert settings["teacher"] == [str(tmp_path / "teacher-5.ckpt")]
+    assert settings["teacher"] == ["teacher-5.ckpt"]
     assert settings["seed"] == 5
     small = open_model(tmp_path / "student-int8.onnx").metadata.provenance
     assert small["quantized"] == "static, 8 bits"
@@ -49,6 +49,26 @@ def test_a_model_file_narrowed_to_its_own_width_stays_what_it_is(
     packaged = str(ROOT / "src" / "mien" / "models" / "default.onnx")
     done = recipe(sys.executable, script, packaged, str(ferplus_dir), network, str(path))
     assert done.stdout.startswith("logits differ by 0.00 "), done.stderr
+
+
+def test_the_mean_of_a_run_and_its_own_result_is_the_result(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    quick = ["--epochs", "1", "--network", "residual_xs", "--threads", "1", "--batch-size", "32"]
+    path = tmp_path / "model.onnx"
+    folders = ["--data-dir", str(ferplus_dir), "--model-path", str(path)]
+    done = recipe(sys.executable, "-m", "mien", "train", *folders, *quick)
+    assert done.returncode == 0, done.stderr
+    state = torch.load(tmp_path / "model.ckpt", weights_only=True)
+    torch.save(state["average"], tmp_path / "weights.pt")
+    between = tmp_path / "between.ckpt"
+    script, weights = str(RECIPES / "average.py"), str(tmp_path / "weights.pt")
+    checkpoint = str(tmp_path / "model.ckpt")
+    done = recipe(sys.executable, script, weights, checkpoint, str(ferplus_dir), str(between))
+    assert done.returncode == 0, done.stderr
+    averaged = torch.load(between, weights_only=True)["average"]
+    kept = [name for name in averaged if "running" not in name and "tracked" not in name]
+    assert all(torch.equal(averaged[name], state["average"][name]) for name in kept)
 
 
 def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> None:

@@ -39,5 +39,5 @@ def test_what_lies_far_back_is_forgotten() -> None:
 
 @pytest.mark.parametrize("seconds", [-1.0, math.inf, math.nan])
 def test_other_time_constants_are_refused(seconds: float) -> None:
-    with pytest.raises(ConfigError, match="the time constant is"):
+    with pytest.raises(ConfigError, match="smoothing_s is"):
         Smoother(seconds)

@@ -41,7 +41,7 @@ class Detector(Protocol):
     """What finds faces; any object with this method can take the place of `RetinaFace`."""
 
     def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
-        """Find the faces of a frame (H, W, 3)."""
+        """Find the faces of a frame (H, W, 3); streams call it from several threads."""
         ...
 
 

@@ -1,5 +1,7 @@
 """The way of a frame: from pixels to one result a face."""
 
+import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from mien.errors import ConfigError, ImageError
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.results import DetectedFace, FaceResult, found_face
+from mien.smoothing import Smoother
 from mien.sources import open_source
 from mien.streaming import Analysis, StreamFrame, stream
 
@@ -57,6 +60,7 @@ class EmotionRecognition:
             raise ConfigError("min_face_size is for the packaged detector; set it in your own one")
         if not isinstance(threads, int) or threads < 0:
             raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
+        self._threads = threads
         self._model = open_model(model, device, threads)
         if detector is None:
             detector = RetinaFace(min_face_size, device=device, threads=threads)
@@ -145,14 +149,19 @@ class EmotionRecognition:
             Frames as `mien.streaming.StreamFrame` describes them, as soon as they are done.
 
         Raises:
-            SourceError: the source can't be opened or breaks off.
+            SourceError: the source can't be opened or is damaged.
+            ImageError: a picture of it can't be taken.
             ConfigError: a number is out of range.
         """
         for name, value in (("every", every), ("detect_every", detect_every)):
             if not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{name} is {value!r}, expected a whole number from 1")
+        check_color(color)
+        _check_seconds(start_s, end_s)
+        smoother = Smoother(smoothing_s)
         opened = open_source(source, color=color, every=every, start_s=start_s, end_s=end_s)
-        return stream(_Analyst(self), opened, detect_every, smoothing_s)
+        workers = self._threads or os.cpu_count() or 1
+        return stream(_Analyst(self), opened, detect_every, smoother, workers)
 
     def show(self, frame: Any, return_type: str = "BGR", color: str = "BGR") -> NDArray[np.uint8]:
         """A new picture of a frame with its faces and their emotions drawn in.
@@ -267,6 +276,16 @@ class _Analyst:
             found_face(face, width, height, answer)
             for face, answer in zip(analysis.faces, answers, strict=True)
         ]
+
+
+def _check_seconds(start_s: float, end_s: float | None) -> None:
+    for name, value in (("start_s", start_s), ("end_s", end_s)):
+        if name == "end_s" and value is None:
+            continue
+        if not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ConfigError(f"{name} is {value!r}, expected seconds from 0")
+    if end_s is not None and end_s <= start_s:
+        raise ConfigError(f"end_s is {end_s!r}, expected more than start_s, {start_s!r}")
 
 
 def _several(pictures: Iterable[Any]) -> Iterable[Any]:

@@ -3,7 +3,7 @@
 import os
 
 # From 1.29 on, ONNX Runtime reports to its maker unless this is set before it is loaded. For the
-# same reason no other module loads it.
+# same reason no other module loads it first.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime

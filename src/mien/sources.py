@@ -1,8 +1,9 @@
 """Where frames come from: video files, pictures, cameras, stream addresses, iterators."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -12,20 +13,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import SourceError
+from mien.errors import ConfigError, SourceError
 from mien.images import PICTURE_SUFFIXES, read_image, to_rgb
 
 Image = NDArray[np.uint8]
 
 #: Pictures and iterators without times of their own follow one another so fast.
 FRAMES_PER_SECOND = 25.0
+#: Times are differences of floats: so much nearer is the same.
+CLOSE_S = 1e-6
+#: A stream that says nothing for so long has ended.
+SILENCE_S = 10.0
 
 
 class TimedFrame(NamedTuple):
     """A picture of a source.
 
     Attributes:
-        number: its place in the source, from 0 on.
+        number: its place in what is read of the source, from 0 on.
         image_rgb: (H, W, 3).
         time_s: when it is shown, in seconds from the source's beginning.
     """
@@ -74,8 +79,9 @@ def open_source(
     """Open whatever frames come from.
 
     Args:
-        source: a video file, a picture, a folder of pictures, the address of a stream, the number
-            of a camera, or an iterable of frames, each an image or a pair of image and seconds.
+        source: a video file, a picture, a folder of pictures, the address of a stream (of which
+            only the newest frame is taken), the number of a camera, or an iterable of frames,
+            each an image or a pair of image and seconds.
         color: the order of the channels of an iterable's images.
         every: of so many frames one is taken.
         start_s: a file is read from here on.
@@ -83,24 +89,38 @@ def open_source(
 
     Raises:
         SourceError: it can't be opened, or holds no picture.
+        ConfigError: a number does not suit the source.
     """
-    if isinstance(source, int) or (isinstance(source, str) and source.isdigit()):
-        return Camera(int(source), every)
-    if isinstance(source, str) and "://" in source:
-        return Video(source, every, is_live=True)
+    if every < 1:
+        raise ConfigError(f"every is {every!r}, expected a whole number from 1")
+    is_file = isinstance(source, str | Path) and "://" not in str(source)
+    if is_file and not str(source).isdecimal():
+        return _open_file(Path(str(source)), every, start_s, end_s)
+    if start_s or end_s is not None:
+        raise ConfigError("start_s and end_s are for video files")
+    if isinstance(source, int) and not isinstance(source, bool):
+        return Camera(source, every)
     if isinstance(source, str | Path):
-        path = Path(source)
-        if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
-            return Pictures(path, every)
-        if not path.is_file():
-            raise SourceError(f"{source}: no such file or folder")
-        return Video(path, every, start_s, end_s)
+        text = str(source)
+        return Camera(int(text), every) if is_file else Video(text, every, is_live=True)
+    if isinstance(source, np.ndarray) and source.ndim < 4:
+        raise SourceError(f"one picture of shape {source.shape} came, expected several")
     if isinstance(source, Iterable):
         return Frames(source, color, every)
     raise SourceError(
         f"the source is of type {type(source).__name__}, expected a path, an address, the number "
         "of a camera, or an iterable of frames"
     )
+
+
+def _open_file(path: Path, every: int, start_s: float, end_s: float | None) -> Source:
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder")
+    if not path.is_dir() and path.suffix.lower() not in PICTURE_SUFFIXES:
+        return Video(path, every, start_s, end_s)
+    if start_s or end_s is not None:
+        raise ConfigError(f"{path}: start_s and end_s are for video files")
+    return Pictures(path, every)
 
 
 class Video(Source):
@@ -117,7 +137,7 @@ class Video(Source):
         self.name, self.is_live, self._every = str(path), is_live, every
         self._start_s, self._end_s = start_s, end_s
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(str(path), timeout=SILENCE_S if is_live else None)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(f"{path}: can't be read as a video ({_reason(error)})") from error
         if not self._container.streams.video:
@@ -134,25 +154,34 @@ class Video(Source):
         """The frames, upright, from the start to the end.
 
         Raises:
-            SourceError: the file breaks off or is damaged, after the frames before that.
+            SourceError: the decoder meets damage, after the frames before that; where a file is
+                merely cut off, its frames end.
         """
         first_s = self._first_s()
+        step_s = 1 / float(self._stream.average_rate or FRAMES_PER_SECOND)
         if self._start_s > 0:
-            self._container.seek(int((self._start_s + first_s) * av.time_base))
-        last_s = -1.0
+            with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
+                self._container.seek(int((self._start_s + first_s) * av.time_base))
+        last_s: float | None = None
+        number = 0
         try:
-            for number, frame in enumerate(self._container.decode(self._stream)):
-                time_s = last_s if frame.time is None else frame.time - first_s
+            for frame in self._container.decode(self._stream):
+                time_s = 0.0 if last_s is None else last_s + step_s
+                if frame.pts is not None:
+                    time_s = frame.time - first_s
+                last_s = time_s
                 if self._end_s is not None and time_s >= self._end_s:
                     return
-                last_s = time_s
-                if time_s >= self._start_s and number % self._every == 0:
+                if time_s < self._start_s - CLOSE_S:
+                    continue
+                if number % self._every == 0:
                     yield TimedFrame(number, upright(frame), time_s)
+                number += 1
         except av.FFmpegError as error:
             raise SourceError(
-                f"{self.name}: is damaged after {max(0.0, last_s):.3f} s ({_reason(error)})"
+                f"{self.name}: is damaged after {last_s or 0.0:.3f} s ({_reason(error)})"
             ) from error
-        if last_s < 0 and self._start_s == 0:
+        if number == 0 and self._start_s == 0:
             raise SourceError(f"{self.name}: holds no frame that can be decoded")
 
     def close(self) -> None:
@@ -168,8 +197,10 @@ class Video(Source):
         duration = self._container.duration
         if duration is None:
             return None
-        end_s = duration / av.time_base
-        return max(0.0, min(end_s, self._end_s or end_s) - self._start_s)
+        last_s = duration / av.time_base
+        if self._end_s is not None:
+            last_s = min(last_s, self._end_s)
+        return max(0.0, last_s - self._start_s)
 
 
 def upright(frame: av.VideoFrame) -> Image:
@@ -206,6 +237,8 @@ class Camera(Source):
 
     def __init__(self, number: int, every: int = 1) -> None:
         self.name, self._every = f"camera {number}", every
+        if number < 0:
+            raise SourceError(f"{self.name}: cameras are numbered from 0")
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             raise SourceError(f"{self.name}: there is none, or it is in use")
@@ -237,17 +270,29 @@ class Frames(Source):
             self._closing.callback(close)
 
     def __iter__(self) -> Iterator[TimedFrame]:
+        last_s = 0.0
         for number, frame in enumerate(self._frames):
             if number % self._every:
                 continue
             image, time_s = frame, number / FRAMES_PER_SECOND
             if isinstance(frame, tuple):
-                image, time_s = frame
-            yield TimedFrame(number, to_rgb(image, self._color), float(time_s))
+                image, time_s = _timed(frame, number, last_s)
+            last_s = time_s
+            yield TimedFrame(number, to_rgb(image, self._color), time_s)
 
     def close(self) -> None:
         """Close the iterable, if it is a generator or the like."""
         self._closing.close()
+
+
+def _timed(frame: tuple[Any, ...], number: int, last_s: float) -> tuple[Any, float]:
+    """An image and its seconds, which never go back."""
+    if len(frame) != 2:
+        raise SourceError(f"frame {number} is a tuple of {len(frame)}, expected image and seconds")
+    image, time_s = frame
+    if not isinstance(time_s, int | float) or not last_s <= time_s < math.inf:
+        raise SourceError(f"frame {number} is at {time_s!r}, expected seconds from {last_s} on")
+    return image, float(time_s)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """Frames in, frames with followed faces out, one after the other."""
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,12 +13,16 @@ from numpy.typing import NDArray
 from mien.results import DetectedFace, FaceResult
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame
-from mien.tracking import Tracker
+from mien.tracking import PATIENCE_S, Tracker
 
 Image = NDArray[np.uint8]
 
 #: Frames that are decoded before they are asked for.
 DECODED_AHEAD = 4
+#: Frames at most that wait for their faces.
+MOST_WAITING = 64
+#: A source that is waited for in vain is left to close itself after so many seconds.
+CLOSING_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class StreamFrame:
     """One analysed frame.
 
     Attributes:
-        number: its place in the source, from 0 on.
+        number: its place in what is read of the source, from 0 on.
         frame: the picture, BGR (H, W, 3).
         time_s: when it is shown, in seconds from the source's beginning.
         faces: one result a face, largest first, with `track_id`; where smoothing is on,
@@ -71,35 +74,42 @@ class Analyst(Protocol):
 
 
 def stream(
-    analyst: Analyst, source: Source, detect_every: int, smoothing_s: float
+    analyst: Analyst, source: Source, detect_every: int, smoother: Smoother, workers: int
 ) -> Iterator[StreamFrame]:
     """Analyse the frames of a source; the source is closed at the end.
 
     Frames are decoded, and their faces found, ahead of time in threads. Of a live source only the
     newest frame is taken. Where faces are not looked for, they are followed by their motion.
     """
-    tracker, smoother = Tracker(), Smoother(smoothing_s)
-    workers = os.cpu_count() or 1
-    ahead = 0 if source.is_live else 2 * workers
+    tracker = Tracker()
+    ahead = 0 if source.is_live else min(2 * workers * detect_every, MOST_WAITING)
     waiting: deque[tuple[TimedFrame, Future[Analysis] | None]] = deque()
     last = _Followed([], [], 0.0)
-    with source, _Decoder(source) as decoder, ThreadPoolExecutor(workers) as pool:
-        for place, frame in enumerate(decoder.frames()):
-            job = None
-            if place % detect_every == 0:
-                job = pool.submit(analyst.analyse, frame.image_rgb, None)
-            waiting.append((frame, job))
-            while len(waiting) > ahead * detect_every:
+    pool = ThreadPoolExecutor(workers)
+    try:
+        with _Decoder(source) as decoder:
+            for place, frame in enumerate(decoder.frames()):
+                job = None
+                if place % detect_every == 0:
+                    job = pool.submit(analyst.analyse, frame.image_rgb, None)
+                waiting.append((frame, job))
+                while waiting and (len(waiting) > ahead or _is_done(waiting[0][1])):
+                    last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
+                    yield done
+            while waiting:
                 last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
                 yield done
-        while waiting:
-            last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
-            yield done
-        decoder.raise_error()
+            decoder.raise_error()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_done(job: "Future[Analysis] | None") -> bool:
+    return job is not None and job.done()
 
 
 class _Followed(NamedTuple):
-    """The faces of the last frame in which they were looked for."""
+    """The faces of the frame before, and their numbers."""
 
     faces: list[DetectedFace]
     track_ids: list[int]
@@ -120,12 +130,8 @@ def _finish(
         ids = tracker.update(boxes, analysis.cuts, frame.time_s)
         last = _Followed(analysis.faces, ids, frame.time_s)
     else:
-        elapsed = frame.time_s - last.time_s
-        moved = [
-            _moved(face, tracker.velocity(track_id) * elapsed)
-            for face, track_id in zip(last.faces, last.track_ids, strict=True)
-        ]
-        analysis = analyst.analyse(frame.image_rgb, moved)
+        last = _moved(last, frame, tracker)
+        analysis = analyst.analyse(frame.image_rgb, last.faces)
     smoothed = smoother.update(last.track_ids, analysis.probability, frame.time_s)
     results = analyst.describe(frame.image_rgb, analysis, smoothed)
     labels = list(results[0]["emotions"]) if results else []
@@ -138,17 +144,29 @@ def _finish(
     return last, StreamFrame(frame.number, picture, frame.time_s, results)
 
 
-def _moved(face: DetectedFace, shift: NDArray[np.float64]) -> DetectedFace:
-    x, y, width, height = face.box
-    landmarks = None if face.landmarks is None else np.asarray(face.landmarks) + shift
-    box = (x + float(shift[0]), y + float(shift[1]), width, height)
-    return DetectedFace(box, face.score, landmarks)
+def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:
+    """The faces where their motion takes them; those that leave the frame are left out."""
+    elapsed = min(frame.time_s - last.time_s, PATIENCE_S)
+    height, width = frame.image_rgb.shape[:2]
+    faces, track_ids = [], []
+    for face, track_id in zip(last.faces, last.track_ids, strict=True):
+        x, y, box_width, box_height = face.box
+        shift = tracker.velocity(track_id) * elapsed
+        across, down = shift.tolist()
+        if 0 <= x + across + box_width / 2 < width and 0 <= y + down + box_height / 2 < height:
+            landmarks = face.landmarks
+            if landmarks is not None:
+                landmarks = np.asarray(landmarks) + shift
+            box = (x + across, y + down, box_width, box_height)
+            faces.append(DetectedFace(box, face.score, landmarks))
+            track_ids.append(track_id)
+    return _Followed(faces, track_ids, frame.time_s)
 
 
 class _Decoder:
     """Reads a source in a thread of its own, a few frames ahead.
 
-    Of a live source only the newest frame is kept.
+    Of a live source only the newest frame is kept. The thread closes the source.
     """
 
     def __init__(self, source: Source) -> None:
@@ -167,13 +185,14 @@ class _Decoder:
         with self._change:
             self._is_closed = True
             self._change.notify_all()
-        self._thread.join()
+        self._thread.join(CLOSING_S)
 
     def _read(self) -> None:
         try:
-            for frame in self._source:
-                if not self._take(frame):
-                    return
+            with self._source:
+                for frame in self._source:
+                    if not self._take(frame):
+                        return
         except BaseException as error:  # raised again once the frames before it are done
             self._error = error
         with self._change:

@@ -55,7 +55,7 @@ def _cells(face: FaceResult) -> Row:
 
 
 class Table(ABC):
-    """A table that grows a frame at a time; what was written stays readable if it breaks off.
+    """A table that grows a frame at a time.
 
     Args:
         path: the file; it is written anew.
@@ -90,19 +90,20 @@ class Table(ABC):
         self.close()
 
 
-def open_table(path: Path, labels: Sequence[str], is_smoothed: bool) -> Table:
+def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool) -> Table:
     """A table in the format of the path's ending: .csv, .jsonl or .parquet.
 
     Raises:
         ConfigError: there is no such format, or a package for it is missing.
     """
+    path = Path(path)
     if path.suffix not in FORMATS:
         raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
     return FORMATS[path.suffix](path, labels, is_smoothed)
 
 
 class CsvTable(Table):
-    """Comma-separated values with a head; lists are joined by `SEPARATOR`."""
+    """Comma-separated values with a head, readable at any time; lists are joined by `SEPARATOR`."""
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)
@@ -119,7 +120,7 @@ class CsvTable(Table):
 
 
 class JsonLinesTable(Table):
-    """One JSON object a row and line; candidates are a list."""
+    """One JSON object a row and line, readable at any time; candidates are a list."""
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)

@@ -20,11 +20,18 @@ def report(ferplus_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_card_is_written_with_its_pictures(report: Path, tmp_path: Path) -> None:
     out = tmp_path / "card.md"
-    result = invoke("card", report, "--out", out, "--other", report, "--cost", "an hour")
+    result = invoke("card", report, "--out", out, "--cost", "an hour")
     assert result.exit_code == 0
     assert result.stdout == f"Model card: {out}\n"
     assert out.read_text(encoding="utf-8").startswith("# Model card: default\n")
     assert len(list((tmp_path / "card-pictures").glob("*.png"))) == 3
+
+
+def test_the_same_report_is_no_other_one(report: Path, tmp_path: Path) -> None:
+    result = invoke("card", report, "--out", tmp_path / "card.md", "--other", report)
+    assert result.exit_code == 1
+    assert "expected the split that is not test, of the same model" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_without_a_report_is_an_error_in_one_line(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_a_student_learns_from_a_teacher(
     done = mien(*command(ferplus_dir, tmp_path, "--teacher", teacher, "--epochs", "2"))
     assert done.returncode == 0, done.stderr
     settings = open_model(tmp_path / "model.onnx").metadata.provenance["settings"]
-    assert settings["teacher"] == [teacher]
+    assert settings["teacher"] == ["model.ckpt"]
     assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
 
 

@@ -81,7 +81,12 @@ def write_card(
         report: what the card is about.
         other: the report on the other split, to count rare classes over both.
         cost: what the training took, in words.
+
+    Raises:
+        DataError: the other report is on the same split, or on another model.
     """
+    if other is not None:
+        _check_other(report, other)
     from mien.evaluation.figures import confusion_figure, reliability_figure, risk_coverage_figure
 
     pictures = path.with_name(f"{path.stem}-pictures")
@@ -95,6 +100,16 @@ def write_card(
             figure.savefig(part, format="png", dpi=130)
     with replacing(path) as part:
         part.write_text(card_text(report, other, cost, pictures.name), encoding="utf-8")
+
+
+def _check_other(report: StoredReport, other: StoredReport) -> None:
+    """Faces of two reports are counted together only if they are of one model and two splits."""
+    ours, theirs = report.values, other.values
+    if theirs["split"] == ours["split"] or theirs["provenance"] != ours["provenance"]:
+        raise DataError(
+            f"the other report is on the {theirs['split']} split of {theirs['model']}, expected "
+            f"the split that is not {ours['split']}, of the same model"
+        )
 
 
 def card_text(report: StoredReport, other: StoredReport | None, cost: str, pictures: str) -> str:

@@ -16,7 +16,10 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "f01a8c1faec36b7a3182e339edd3a0083a5f890729149a7c679131e752d42fbd"
+        "default.onnx", "ee2981552149b6e7f6279ac3c36c014f76995ef5e3d6050ca7c0a2e7b63a0e0c"
+    ),
+    "default-int8": PackagedModel(
+        "default-int8.onnx", "6305a01646cb59d7ce293b3c6faa2ebb142619ec2cd50e280a78175af08871e1"
     ),
 }
 

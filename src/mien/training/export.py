@@ -28,6 +28,7 @@ from mien.evaluation.scoring import label_indices, network_faces
 from mien.files import replacing
 from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
+from mien.training.config import TrainingConfig
 from mien.training.run import TrainingRun
 
 OPSET = 18
@@ -183,7 +184,15 @@ def _provenance(run: TrainingRun, train: FaceSet, valid: FaceSet) -> dict[str, A
         "protocol": "strict majority; scores on the half of valid not used for calibration",
         "steps": run.step,
         "epochs_done": len(run.history),
-        "settings": run.config.to_dict(),
+        "settings": run.config.to_dict() | _names(run.config),
+    }
+
+
+def _names(config: TrainingConfig) -> dict[str, Any]:
+    """Teachers and first weights without the folders of the machine they lay on."""
+    return {
+        "teacher": [Path(one).name for one in config.teacher],
+        "initial_weights": Path(config.initial_weights).name,
     }
 
 

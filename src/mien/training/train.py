@@ -113,10 +113,16 @@ class Training:
     @property
     def asks_beforehand(self) -> bool:
         """Whether the teachers answer once, to the faces as they are, before the first step."""
-        return bool(self.teachers) and self.run.config.teacher_view == "clean"
+        is_clean = self.run.config.teacher_view == "clean"
+        return is_clean and bool(self.teachers) and not self.run.is_finished
 
     def ask_teachers(self, on_batch: Callable[[int, int], None]) -> None:
-        """Ask them; they are not needed any more then."""
+        """Ask them; they are not needed any more then.
+
+        Raises:
+            OSError: the folder of the model file can't be made or written to.
+        """
+        self.files.check_writable()
         answers = answers_to_all(self.teachers, self.data.images, on_batch)
         self.data, self.teachers = self.data._replace(answers=answers), []
 
