@@ -1,7 +1,7 @@
 #!/bin/sh
-# Towards a default model from FER+ alone, for a machine with a GPU: a teacher from every seed, a student of all of them from every
-# seed, and the last student in eight bits. Flags after the two folders go to every training.
-# (The folder OUT has no blanks in its name.)
+# Towards a default model from FER+ alone, for a machine with a GPU: a teacher from every seed, a
+# student of all of them from every seed, and the last student in eight bits. Flags after the two
+# folders go to every training. OUT has no blanks in its name.
 # Usage: sh recipes/default.sh DATA_DIR OUT [--epochs N ...]
 set -eu
 recipes=$(dirname "$0")
