@@ -1,6 +1,7 @@
 """What tests share: small data that is made on the spot, and real data where it is there."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ from tests.made import write_ferplus
 
 ASTRONAUT = Path(__file__).parents[1] / "src" / "mien" / "assets" / "astronaut.jpg"
 SHARED = Path(os.environ.get("MIEN_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+# A shell's background jobs ignore SIGINT, and so would every process that is interrupted here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
