@@ -1,9 +1,14 @@
-"""Writing files so that nobody ever finds half of one."""
+"""Files: which are pictures, and writing them so that nobody ever finds half of one."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: Endings of picture files, as they are looked for in folders.
+PICTURE_SUFFIXES = {
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+}
 
 
 @contextmanager

@@ -17,11 +17,6 @@ MOST_PIXELS = 100_000_000
 
 COLORS = ("BGR", "RGB")
 
-#: Endings of picture files, as they are looked for in folders.
-PICTURE_SUFFIXES = {
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
-}
-
 #: What makes a picture upright, by its EXIF orientation. Pillow's own way writes the EXIF anew,
 #: which fails where it is damaged.
 TURNS = {

@@ -4,17 +4,21 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError, SourceError
-from mien.images import PICTURE_SUFFIXES, read_image, to_rgb
+from mien.files import PICTURE_SUFFIXES
+from mien.images import read_image, to_rgb
+
+if TYPE_CHECKING:
+    import av
 
 Image = NDArray[np.uint8]
 
@@ -22,6 +26,8 @@ Image = NDArray[np.uint8]
 FRAMES_PER_SECOND = 25.0
 #: Times are differences of floats: so much nearer is the same.
 CLOSE_S = 1e-6
+#: PyAV counts the times of containers in these parts of a second.
+MICROSECONDS = 1_000_000
 #: A stream that says nothing for so long has ended.
 SILENCE_S = 10.0
 
@@ -134,6 +140,10 @@ class Video(Source):
         end_s: float | None = None,
         is_live: bool = False,
     ) -> None:
+        if find_spec("av") is None:
+            raise SourceError("videos need PyAV, which is not installed: pip install 'mien[video]'")
+        import av
+
         self.name, self.is_live, self._every = str(path), is_live, every
         self._start_s, self._end_s = start_s, end_s
         try:
@@ -157,11 +167,13 @@ class Video(Source):
             SourceError: the decoder meets damage, after the frames before that; where a file is
                 merely cut off, its frames end.
         """
+        import av
+
         first_s = self._first_s()
         step_s = 1 / float(self._stream.average_rate or FRAMES_PER_SECOND)
         if self._start_s > 0:
             with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
-                self._container.seek(int((self._start_s + first_s) * av.time_base))
+                self._container.seek(int((self._start_s + first_s) * MICROSECONDS))
         last_s: float | None = None
         number = 0
         try:
@@ -191,19 +203,19 @@ class Video(Source):
     def _first_s(self) -> float:
         """When the first stream begins: containers may count from elsewhere than 0."""
         start = self._container.start_time
-        return 0.0 if start is None else start / av.time_base
+        return 0.0 if start is None else start / MICROSECONDS
 
     def _duration(self) -> float | None:
         duration = self._container.duration
         if duration is None:
             return None
-        last_s = duration / av.time_base
+        last_s = duration / MICROSECONDS
         if self._end_s is not None:
             last_s = min(last_s, self._end_s)
         return max(0.0, last_s - self._start_s)
 
 
-def upright(frame: av.VideoFrame) -> Image:
+def upright(frame: "av.VideoFrame") -> Image:
     """A decoded frame as RGB (H, W, 3), turned as its file says."""
     image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise

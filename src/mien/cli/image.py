@@ -12,7 +12,7 @@ import typer
 
 from mien.cli import console
 from mien.errors import ImageError
-from mien.images import PICTURE_SUFFIXES
+from mien.files import PICTURE_SUFFIXES
 from mien.results import confidence_text
 
 if TYPE_CHECKING:
