@@ -153,9 +153,8 @@ class EmotionRecognition:
             ImageError: a picture of it can't be taken.
             ConfigError: a number is out of range.
         """
-        for name, value in (("every", every), ("detect_every", detect_every)):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} is {value!r}, expected a whole number from 1")
+        if not isinstance(detect_every, int) or detect_every < 1:
+            raise ConfigError(f"detect_every is {detect_every!r}, expected a whole number from 1")
         check_color(color)
         _check_seconds(start_s, end_s)
         smoother = Smoother(smoothing_s)

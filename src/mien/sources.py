@@ -52,14 +52,10 @@ class Source(AbstractContextManager["Source"]):
     Attributes:
         name: what it is, for messages.
         is_live: whether frames that are not taken in time are lost.
-        frame_count: how many frames are to come, about; None if that is not known.
-        duration_s: how long it lasts, about; None if that is not known.
     """
 
     name = ""
     is_live = False
-    frame_count: int | None = None
-    duration_s: float | None = None
 
     def __iter__(self) -> Iterator[TimedFrame]:
         raise NotImplementedError
@@ -97,7 +93,7 @@ def open_source(
         SourceError: it can't be opened, or holds no picture.
         ConfigError: a number does not suit the source.
     """
-    if every < 1:
+    if not isinstance(every, int) or every < 1:
         raise ConfigError(f"every is {every!r}, expected a whole number from 1")
     is_file = isinstance(source, str | Path) and "://" not in str(source)
     if is_file and not str(source).isdecimal():
@@ -155,10 +151,6 @@ class Video(Source):
             raise SourceError(f"{path}: holds no video")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
-        self.duration_s = None if is_live else self._duration()
-        rate = self._stream.average_rate
-        if self.duration_s is not None and rate is not None:
-            self.frame_count = max(1, round(self.duration_s * float(rate) / every))
 
     def __iter__(self) -> Iterator[TimedFrame]:
         """The frames, upright, from the start to the end.
@@ -205,15 +197,6 @@ class Video(Source):
         start = self._container.start_time
         return 0.0 if start is None else start / MICROSECONDS
 
-    def _duration(self) -> float | None:
-        duration = self._container.duration
-        if duration is None:
-            return None
-        last_s = duration / MICROSECONDS
-        if self._end_s is not None:
-            last_s = min(last_s, self._end_s)
-        return max(0.0, last_s - self._start_s)
-
 
 def upright(frame: "av.VideoFrame") -> Image:
     """A decoded frame as RGB (H, W, 3), turned as its file says."""
@@ -234,8 +217,6 @@ class Pictures(Source):
             )
         if not self._paths:
             raise SourceError(f"{path}: holds no pictures")
-        self.frame_count = -(-len(self._paths) // every)
-        self.duration_s = len(self._paths) / FRAMES_PER_SECOND
 
     def __iter__(self) -> Iterator[TimedFrame]:
         for number in range(0, len(self._paths), self._every):

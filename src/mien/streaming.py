@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -140,7 +141,7 @@ def _finish(
         if smoothed is not analysis.probability:
             raw = analysis.probability[row].tolist()
             result["raw_emotions"] = dict(zip(labels, raw, strict=True))
-    picture = np.ascontiguousarray(frame.image_rgb[..., ::-1])
+    picture = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
     return last, StreamFrame(frame.number, picture, frame.time_s, results)
 
 
