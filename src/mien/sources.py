@@ -52,10 +52,12 @@ class Source(AbstractContextManager["Source"]):
     Attributes:
         name: what it is, for messages.
         is_live: whether frames that are not taken in time are lost.
+        expected_frames: about how many come, where that is known beforehand.
     """
 
     name = ""
     is_live = False
+    expected_frames: int | None = None
 
     def __iter__(self) -> Iterator[TimedFrame]:
         raise NotImplementedError
@@ -151,6 +153,14 @@ class Video(Source):
             raise SourceError(f"{path}: holds no video")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
+        self.expected_frames = self._expected_frames()
+
+    def _expected_frames(self) -> int | None:
+        duration, rate = self._container.duration, self._stream.average_rate
+        if self.is_live or not duration or not rate:
+            return None
+        end_s = min(duration / MICROSECONDS, math.inf if self._end_s is None else self._end_s)
+        return max(0, round((end_s - self._start_s) * float(rate) / self._every))
 
     def __iter__(self) -> Iterator[TimedFrame]:
         """The frames, upright, from the start to the end.
@@ -217,6 +227,7 @@ class Pictures(Source):
             )
         if not self._paths:
             raise SourceError(f"{path}: holds no pictures")
+        self.expected_frames = len(range(0, len(self._paths), every))
 
     def __iter__(self) -> Iterator[TimedFrame]:
         for number in range(0, len(self._paths), self._every):
