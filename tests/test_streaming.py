@@ -132,7 +132,7 @@ def test_an_iterator_is_read_lazily_and_closed(recognition: EmotionRecognition) 
     results = recognition.stream(frames(), color="RGB")
     first = next(results)
     assert (first.number, first.time_s, first.faces) == (0, 0.0, [])
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert len(given) < 10_000
     assert closed == [True]
 
@@ -282,5 +282,5 @@ def test_of_a_live_source_the_newest_frame_is_taken_and_it_may_fall_silent() -> 
     source.may_give.set()
     source.has_given.wait()
     assert next(frames).number == 5
-    frames.close()  # type: ignore[attr-defined]  # though the source still has not ended
+    frames.close()  # though the source still has not ended
     source.may_end.set()

@@ -117,7 +117,7 @@ def analyse_clip(
     is_stopped = False
     with ExitStack() as files:
         frames = recognition.stream(job.source, **vars(sampling))
-        files.enter_context(closing(frames))  # type: ignore[type-var]
+        files.enter_context(closing(frames))
         if job.plot is not None:
             job.plot.parent.mkdir(parents=True, exist_ok=True)
             files.callback(timeline.draw, job.plot)

@@ -23,3 +23,7 @@ class ConfigError(MienError, ValueError):
 
 class SourceError(MienError, ValueError):
     """A video, a stream or a camera that can't be read."""
+
+
+class WindowError(MienError, RuntimeError):
+    """A window that can't be opened."""

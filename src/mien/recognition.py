@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +130,13 @@ class EmotionRecognition:
         smoothing_s: float = SMOOTHING_S,
         start_s: float = 0.0,
         end_s: float | None = None,
-    ) -> Iterator[StreamFrame]:
+    ) -> Generator[StreamFrame, None, None]:
         """Analyse a video, a camera or any row of frames, one frame after the other.
 
         Args:
             source: a video file, a picture, a folder of pictures, the address of a stream, the
-                number of a camera, or an iterable of frames (images, or pairs of image and
-                seconds).
+                number of a camera, an iterable of frames (images, or pairs of image and
+                seconds), or a `mien.sources.Source`.
             color: the order of the channels of an iterable's images.
             every: of so many frames one is analysed.
             detect_every: in one of so many analysed frames faces are looked for; between, they

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -84,8 +84,8 @@ def open_source(
 
     Args:
         source: a video file, a picture, a folder of pictures, the address of a stream (of which
-            only the newest frame is taken), the number of a camera, or an iterable of frames,
-            each an image or a pair of image and seconds.
+            only the newest frame is taken), the number of a camera, an iterable of frames, each
+            an image or a pair of image and seconds, or a `Source`, which is returned.
         color: the order of the channels of an iterable's images.
         every: of so many frames one is taken.
         start_s: a file is read from here on.
@@ -102,6 +102,10 @@ def open_source(
         return _open_file(Path(str(source)), every, start_s, end_s)
     if start_s or end_s is not None:
         raise ConfigError("start_s and end_s are for video files")
+    if isinstance(source, Source):
+        if every != 1:
+            raise ConfigError("every is for a source that is yet to be opened")
+        return source
     if isinstance(source, int) and not isinstance(source, bool):
         return Camera(source, every)
     if isinstance(source, str | Path):
@@ -243,7 +247,8 @@ class Camera(Source):
         self.name, self._every = f"camera {number}", every
         if number < 0:
             raise SourceError(f"{self.name}: cameras are numbered from 0")
-        self._capture = cv2.VideoCapture(number)
+        with _silent_opencv():
+            self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
             raise SourceError(f"{self.name}: there is none, or it is in use")
 
@@ -259,6 +264,38 @@ class Camera(Source):
     def close(self) -> None:
         """Let go of the camera."""
         self._capture.release()
+
+
+class Paced(Source):
+    """A source that is played like a camera: each frame comes when it is its time.
+
+    Args:
+        source: what is played.
+        clock: tells the seconds; sleep: lets some of them pass.
+    """
+
+    is_live = True
+
+    def __init__(
+        self,
+        source: Source,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = source.name
+        self._source, self._clock, self._sleep = source, clock, sleep
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        began_s: float | None = None
+        for frame in self._source:
+            if began_s is None:
+                began_s = self._clock() - frame.time_s
+            self._sleep(max(0.0, frame.time_s - (self._clock() - began_s)))
+            yield frame
+
+    def close(self) -> None:
+        """Close what is played."""
+        self._source.close()
 
 
 class Frames(Source):
@@ -287,6 +324,17 @@ class Frames(Source):
     def close(self) -> None:
         """Close the iterable, if it is a generator or the like."""
         self._closing.close()
+
+
+@contextmanager
+def _silent_opencv() -> Iterator[None]:
+    """Inside, OpenCV does not write on its own to standard error."""
+    logging = cv2.utils.logging
+    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
 
 
 def _timed(frame: tuple[Any, ...], number: int, last_s: float) -> tuple[Any, float]:

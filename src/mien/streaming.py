@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
@@ -76,7 +76,7 @@ class Analyst(Protocol):
 
 def stream(
     analyst: Analyst, source: Source, detect_every: int, smoother: Smoother, workers: int
-) -> Iterator[StreamFrame]:
+) -> Generator[StreamFrame, None, None]:
     """Analyse the frames of a source; the source is closed at the end.
 
     Frames are decoded, and their faces found, ahead of time in threads. Of a live source only the

@@ -122,8 +122,9 @@ class TextTable(Table):
         try:
             while content:
                 content = content[self._file.write(content) :]
-        except OSError:
+        except OSError as error:
             self._file.truncate(place)
+            error.filename = str(self.path)
             raise
 
     def close(self) -> None:
