@@ -29,7 +29,6 @@ DARK, LIGHT, DIM = "#000000", "#FFFFFF", "#CCCCCC"
 SHADE = "#000000DC"
 #: Font sizes in pixels: the least one, and the least one where the picture is too small for it.
 LEAST_SIZE, TINY_SIZE = 11, 8
-
 #: Between a box and what belongs to it, in pixels.
 GAP = 2
 
