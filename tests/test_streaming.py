@@ -1,6 +1,8 @@
 """Streams from real files, made with PyAV."""
 
+import math
 import threading
+import weakref
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from mien import ConfigError, EmotionRecognition, SourceError
 from mien.images import write_image
 from mien.smoothing import Smoother
-from mien.sources import Source, TimedFrame, open_source
+from mien.sources import Paced, Source, TimedFrame, open_source
 from mien.streaming import Analysis, stream
 from tests.made import write_video
 
@@ -284,3 +286,84 @@ def test_of_a_live_source_the_newest_frame_is_taken_and_it_may_fall_silent() -> 
     assert next(frames).number == 5
     frames.close()  # though the source still has not ended
     source.may_end.set()
+
+
+class MadeCamera(Source):
+    """Gives 30 frames a second by a clock that is put forward by hand, for a minute."""
+
+    is_live = True
+    RATE, FRAMES = 30, 60 * 30
+
+    def __init__(self) -> None:
+        self.now_s, self.alive = 0.0, 0
+        self._next_s = 0.0
+        self._change = threading.Condition()
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        for number in range(self.FRAMES):
+            self._come_to(number / self.RATE)
+            image = grey(number % 256)
+            self.alive += 1
+            weakref.finalize(image, self._forget)
+            yield TimedFrame(number, image, number / self.RATE)
+            del image
+        self._come_to(math.inf)
+
+    def _forget(self) -> None:
+        self.alive -= 1
+
+    def _come_to(self, time_s: float) -> None:
+        """Wait until it is time; the end does not wait."""
+        with self._change:
+            self._next_s = time_s
+            self._change.notify_all()
+            self._change.wait_for(lambda: self.now_s >= time_s or time_s == math.inf)
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass, and with it the frames that are due."""
+        with self._change:
+            self.now_s += seconds
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._next_s > self.now_s)
+
+
+def test_of_a_camera_the_frame_is_never_older_than_an_analysis_and_nothing_queues_up() -> None:
+    camera, analysis_s = MadeCamera(), 0.2
+
+    class Slow(Blind):
+        def analyse(self, frame_rgb: Image, faces: object) -> Analysis:
+            camera.forward(analysis_s)
+            return super().analyse(frame_rgb, faces)
+
+    ages, alive = [], []
+    for frame in stream(Slow(), camera, detect_every=1, smoother=Smoother(0), workers=2):
+        ages.append(camera.now_s - frame.time_s)
+        alive.append(camera.alive)
+    assert len(ages) == pytest.approx(60 / analysis_s, abs=2)
+    assert max(ages) <= analysis_s + 1 / camera.RATE + 1e-6
+    assert max(alive) <= 4
+
+
+def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mp4", [grey(0)] * 5, [0, 40, 100, 1000, 1040])
+    now_s, slept = 50.0, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+        slept.append(round(seconds, 3))
+
+    with Paced(open_source(tmp_path / "film.mp4", start_s=0.04), lambda: now_s, sleep) as source:
+        times = []
+        for frame in source:
+            times.append(round(frame.time_s, 3))
+            now_s += 0.5 if frame.number == 2 else 0.0
+    assert times == [0.04, 0.1, 1.0, 1.04]
+    assert slept == [0.0, 0.06, 0.9, 0.0]
+
+
+def test_a_source_that_is_open_is_taken_as_it_is(recognition: EmotionRecognition) -> None:
+    frames = recognition.stream(open_source([grey(0)] * 5, every=2))
+    assert [frame.number for frame in frames] == [0, 2, 4]
+    with pytest.raises(ConfigError, match="every is for a source that is yet to be opened"):
+        recognition.stream(open_source([grey(0)]), every=2)

@@ -1,8 +1,9 @@
 """Analysed frames in a window, and what its keys do."""
 
 import math
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ HELP = (
     "space: pause, and go on",
     "s: save the picture",
     "r: start a recording, and end it",
+    "b: show every emotion as a bar",
     "h: show the keys",
 )
 #: Pictures and recordings are called so, with a number.
@@ -64,11 +66,11 @@ def while_wanted(
 ) -> Generator[StreamFrame, None, None]:
     """The frames of a stream, which is closed at the end.
 
-    They are waited for in a thread of their own; `is_wanted` is asked here meanwhile.
+    They are waited for in threads; `is_wanted` is asked here meanwhile. A stream that has fallen
+    silent is left alone.
     """
-    pool = ThreadPoolExecutor(1)
+    job = _in_thread(frames)
     try:
-        job = pool.submit(next, frames, None)
         while is_wanted():
             wait([job], KEY_S)
             if not job.done():
@@ -76,12 +78,26 @@ def while_wanted(
             frame = job.result()
             if frame is None:
                 return
-            job = pool.submit(next, frames, None)
+            job = _in_thread(frames)
             yield frame
     finally:
-        closing = pool.submit(frames.close)
-        pool.shutdown(wait=False)
-        wait([closing], CLOSING_S)
+        wait([job], CLOSING_S)
+        if job.done():
+            frames.close()
+
+
+def _in_thread(frames: Iterator[StreamFrame]) -> Future[StreamFrame | None]:
+    """The next frame, or None at the end, from a thread that the end of the program cuts off."""
+    job: Future[StreamFrame | None] = Future()
+
+    def work() -> None:
+        try:
+            job.set_result(next(frames, None))
+        except BaseException as error:  # raised where the result is asked for
+            job.set_exception(error)
+
+    threading.Thread(target=work, name="mien viewer", daemon=True).start()
+    return job
 
 
 class Viewer:
@@ -95,9 +111,10 @@ class Viewer:
 
     def __init__(self, screen: Screen, out: Path, say: Callable[[str], None]) -> None:
         self._screen, self._out, self._say = screen, out, say
-        self._is_over = self._is_paused = self._shows_help = False
+        self._is_over = self._is_paused = self._shows_bars = self._shows_help = False
         self._newest: StreamFrame | None = None
-        self._picture: Image | None = None  # with its faces; it stands still in a pause
+        self._shown: StreamFrame | None = None  # stands still in a pause
+        self._picture: Image | None = None  # the same with its faces
         self._writer: VideoWriter | None = None
         self._writer_began_s = 0.0
         self._message, self._message_until_s = "", 0.0
@@ -114,10 +131,11 @@ class Viewer:
             weight = 1 - math.exp(-step_s / RATE_S) if self._step_s else 1.0
             self._step_s += weight * (step_s - self._step_s)
         self._newest = frame
+        picture = self._drawn(frame)
         if not self._is_paused:
-            self._picture = drawn(frame)
+            self._shown, self._picture = frame, picture
         if self._writer is not None:
-            self._writer.write(drawn(frame), frame.time_s)
+            self._writer.write(picture, frame.time_s)
         self._refresh()
 
     def goes_on(self) -> bool:
@@ -154,9 +172,16 @@ class Viewer:
                 self._record()
             case "r":
                 self._end_recording()
+            case "b":
+                self._shows_bars = not self._shows_bars
+                self._picture = self._drawn(self._shown) if self._shown else None
             case "h":
                 self._shows_help = not self._shows_help
         self._refresh()
+
+    def _drawn(self, frame: StreamFrame) -> Image:
+        """The picture of a frame with its faces, RGB (H, W, 3)."""
+        return draw_faces(to_rgb(frame.frame), frame.faces, bars=self._shows_bars)
 
     def _save(self) -> None:
         if self._picture is not None:
@@ -173,7 +198,7 @@ class Viewer:
         except ConfigError as error:  # PyAV is missing
             self._say(str(error))
             return
-        self._writer.write(drawn(self._newest), self._newest.time_s)
+        self._writer.write(self._drawn(self._newest), self._newest.time_s)
         self._say(f"{path}: recording")
 
     def _end_recording(self) -> None:
@@ -227,11 +252,6 @@ class Viewer:
         _trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def drawn(frame: StreamFrame) -> Image:
-    """The picture of a frame with its faces, RGB (H, W, 3)."""
-    return draw_faces(to_rgb(frame.frame), frame.faces)
 
 
 def with_text(image_rgb: Image, lines: Sequence[str]) -> Image:

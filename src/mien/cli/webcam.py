@@ -49,8 +49,8 @@ def webcam(
     """Recognise emotions live, before a camera.
 
     Always the newest frame is taken; a file is played like a camera. Keys in the window: q or Esc
-    quits, space pauses, s saves the picture, r starts a recording and ends it, h shows the keys.
-    Without a display, --table works alone. Ctrl-C finishes what is written.
+    quits, space pauses, s saves the picture, r starts a recording and ends it, b shows bars, h
+    shows the keys. Without a display, --table works alone. Ctrl-C finishes what is written.
     """
     _check_outputs(window, table, out)
     has_window = window and _has_display(table)
