@@ -162,21 +162,24 @@ class EmotionRecognition:
         workers = self._threads or os.cpu_count() or 1
         return stream(_Analyst(self), opened, detect_every, smoother, workers)
 
-    def show(self, frame: Any, return_type: str = "BGR", color: str = "BGR") -> NDArray[np.uint8]:
+    def show(
+        self, frame: Any, return_type: str = "BGR", color: str = "BGR", *, bars: bool = False
+    ) -> NDArray[np.uint8]:
         """A new picture of a frame with its faces and their emotions drawn in.
 
         Args:
             frame: the picture; it is not changed.
             return_type: the order of the channels returned, "BGR" or "RGB".
             color: the order of the frame's channels.
+            bars: by each face, draw a bar an emotion, as long as its probability.
 
         Raises:
             ImageError: the frame can't be taken.
         """
         check_color(return_type)
         frame_rgb = to_rgb(frame, color)
-        drawn = draw_faces(frame_rgb, self._recognise([frame_rgb])[0])
-        return drawn if return_type == "RGB" else np.ascontiguousarray(drawn[..., ::-1])
+        drawn = draw_faces(frame_rgb, self._recognise([frame_rgb])[0], bars)
+        return drawn if return_type == "RGB" else to_rgb(drawn)  # swaps red and blue back
 
     def _recognise(
         self, frames_rgb: Sequence[NDArray[np.uint8]], boxes: list[Sequence[float]] | None = None

@@ -221,6 +221,17 @@ def test_pictures_of_other_modes_are_taken(mode: str, folder: Path) -> None:
     assert (folder / "out" / "other-emotions.png").is_file()
 
 
+def test_bars_are_drawn_on_wish(folder: Path) -> None:
+    run("a.jpg", "--out", "plain")
+    code, _, errors = run("a.jpg", "--out", "bars", "--bars")
+    assert (code, errors) == (0, [])
+    plain, bars = (read_image(folder / name / "a-emotions.png") for name in ("plain", "bars"))
+    assert (plain != bars).any()
+    code, stdout, (error,) = run("a.jpg", "--bars")
+    assert (code, stdout) == (1, "")
+    assert "--out" in error
+
+
 @pytest.mark.usefixtures("folder")
 def test_min_face_size_reaches_the_detector() -> None:
     _, stdout, _ = run("a.jpg", "--json", "--min-face-size", "1000")
