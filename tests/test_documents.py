@@ -16,7 +16,7 @@ from mien.cli.app import app
 from tests.made import write_tables, write_video
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/training.md", "CONTRIBUTING.md"]
+DOCUMENTS = ["README.md", "docs/training.md", "docs/videos.md", "CONTRIBUTING.md"]
 #: These are run by the tests of the wheel and by continuous integration.
 RUN_ELSEWHERE = ("pip install", "make ")
 
@@ -46,7 +46,8 @@ def test_examples_run(
     document: str, tmp_path: Path, astronaut_path: Path, astronaut: NDArray[np.uint8]
 ) -> None:
     write_tables(tmp_path, rows=600)
-    write_video(tmp_path / "clip.mp4", [astronaut] * 3, [0, 40, 80])
+    for name in ("clip.mp4", "other.mp4"):
+        write_video(tmp_path / name, [astronaut] * 3, [0, 40, 80])
     shutil.copy(astronaut_path, tmp_path / "photo.jpg")
     shutil.copytree(astronaut_path.parent, tmp_path / "src" / "mien" / "assets")
     (tmp_path / "docs").mkdir()

@@ -35,6 +35,7 @@ class ClipJob:
         table: a file in one of the formats of `mien.tables`, or None.
         out: the annotated video, or None.
         plot: the emotions over time as a PNG, or None.
+        bars: whether a bar for each emotion is drawn into the annotated video.
         sampling: which frames are analysed.
 
     Raises:
@@ -45,6 +46,7 @@ class ClipJob:
     table: Path | None = None
     out: Path | None = None
     plot: Path | None = None
+    bars: bool = False
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
@@ -52,6 +54,8 @@ class ClipJob:
             check_table_path(self.table)
         if self.out is not None:
             check_video_path(self.out)
+        elif self.bars:
+            raise ConfigError("bars are drawn into the annotated video, and there is none (--out)")
         if self.plot is not None and self.plot.suffix.lower() != ".png":
             raise ConfigError(f"{self.plot}: a plot's name ends in .png")
 
@@ -133,7 +137,8 @@ def analyse_clip(
             if table is not None:
                 table.write(frame)
             if writer is not None:
-                writer.write(draw_faces(to_rgb(frame.frame), frame.faces), frame.time_s)
+                drawn = draw_faces(to_rgb(frame.frame), frame.faces, job.bars)
+                writer.write(drawn, frame.time_s)
             on_frame(timeline.frames)
             if stopped():
                 is_stopped = True

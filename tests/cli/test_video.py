@@ -131,6 +131,7 @@ def test_what_can_not_be_read_does_not_stop_the_others(
         (["--table", "{name}.xls"], "a table's name ends in one of .csv"),
         (["--plot", "{name}.jpg"], "a plot's name ends in .png"),
         (["--out", "FOLDER/{name}.mp4"], "face.mp4: is one of the videos that are read"),
+        (["--bars"], "bars are drawn into the annotated video, and there is none (--out)"),
         (["--start", "5", "--end", "2"], "end_s is 2.0, expected more than start_s, 5.0"),
         (["--model", "none.onnx"], "none.onnx"),
     ],

@@ -44,6 +44,9 @@ def video(
     plot: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw the emotions over time: .png.")
     ] = None,
+    bars: Annotated[
+        bool, typer.Option("--bars", help="Draw a bar for each emotion into the annotated video.")
+    ] = False,
     every: Every = 1,
     detect_every: DetectEvery = 1,
     smoothing: Smoothing = 0.5,
@@ -70,7 +73,7 @@ def video(
     sources, problems = _find_videos(inputs)
     patterns = {"table": table, "out": out, "plot": plot}
     jobs = [
-        ClipJob(source, sampling=sampling, **_files(patterns, name))
+        ClipJob(source, bars=bars, sampling=sampling, **_files(patterns, name))
         for source, name in _named(sources)
     ]
     _check_outputs(jobs)
