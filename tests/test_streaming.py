@@ -1,9 +1,11 @@
 """Streams from real files, made with PyAV."""
 
 import math
+import socket
 import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -367,3 +369,30 @@ def test_a_source_that_is_open_is_taken_as_it_is(recognition: EmotionRecognition
     assert [frame.number for frame in frames] == [0, 2, 4]
     with pytest.raises(ConfigError, match="every is for a source that is yet to be opened"):
         recognition.stream(open_source([grey(0)]), every=2)
+
+
+def test_a_stream_that_falls_silent_breaks_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.sources.SILENCE_S", 0.5)
+    write_video(tmp_path / "film.ts", [grey(0)] * 10, [40 * step for step in range(10)])
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        is_seen = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall((tmp_path / "film.ts").read_bytes())
+                is_seen.wait()
+
+        served = pool.submit(serve)
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            with (
+                open_source(address) as source,
+                pytest.raises(SourceError, match=r"breaks off after 0\.\d+ s \(nothing came for"),
+            ):
+                list(source)
+        finally:
+            is_seen.set()
+        served.result()

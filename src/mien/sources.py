@@ -196,8 +196,9 @@ class Video(Source):
                     yield TimedFrame(number, upright(frame), time_s)
                 number += 1
         except av.FFmpegError as error:
+            what = "breaks off" if self.is_live else "is damaged"
             raise SourceError(
-                f"{self.name}: is damaged after {last_s or 0.0:.3f} s ({_reason(error)})"
+                f"{self.name}: {what} after {last_s or 0.0:.3f} s ({_reason(error)})"
             ) from error
         if number == 0 and self._start_s == 0:
             raise SourceError(f"{self.name}: holds no frame that can be decoded")
@@ -348,5 +349,9 @@ def _timed(frame: tuple[Any, ...], number: int, last_s: float) -> tuple[Any, flo
 
 
 def _reason(error: BaseException) -> str:
+    import av
+
+    if isinstance(error, av.error.ExitError):  # by the time limit
+        return f"nothing came for {SILENCE_S:.0f} s"
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(str(text).split())[:120]

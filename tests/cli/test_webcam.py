@@ -168,3 +168,29 @@ def test_keys_in_a_real_window(film: Path, tmp_path: Path, display: str) -> None
     assert read_image(tmp_path / "webcam-1.png").shape == (300, 400, 3)
     with av.open(str(tmp_path / "webcam-1.mp4")) as container:
         assert len(list(container.decode(video=0))) >= 1
+
+
+def test_a_camera_that_is_unplugged_ends_with_a_line_and_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut: NDArray[np.uint8]
+) -> None:
+    class Unplugged:
+        """A camera that gives one picture."""
+
+        def __init__(self, number: int) -> None:
+            self._pictures = [astronaut]
+
+        def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
+            return True
+
+        def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
+            return (True, self._pictures.pop()) if self._pictures else (False, None)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr("cv2.VideoCapture", Unplugged)
+    table = tmp_path / "t.csv"
+    code, stderr = run("--no-window", "--table", table)
+    assert code == 1
+    assert stderr.splitlines()[-1] == "mien: camera 0: gives no frames any more"
+    assert len(times(table)) == 1
