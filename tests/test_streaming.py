@@ -148,33 +148,6 @@ def test_a_folder_of_pictures_comes_in_the_order_of_names(
     assert [int(frame.frame.mean()) for frame in frames] == [97, 98, 99]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "no such file or folder"),
-        (b"", "can't be read as a video"),
-        (b"just a text, no video at all\n" * 50, "can't be read as a video"),
-    ],
-)
-def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
-    path = tmp_path / "film.mp4"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(SourceError, match=message):
-        open_source(path)
-
-
-def test_a_file_with_sound_alone_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "sound.wav"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        frame.rate = 8000
-        container.mux(stream.encode(frame))
-    with pytest.raises(SourceError, match="holds no video"):
-        open_source(path)
-
-
 def test_an_error_of_the_source_comes_after_the_frames_before_it(
     recognition: EmotionRecognition,
 ) -> None:
