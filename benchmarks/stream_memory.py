@@ -4,6 +4,7 @@ A small film of a face is made for one minute and for ten; each is read by a pro
 which tells the most memory that it ever held.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -22,7 +23,8 @@ FRAMES_PER_SECOND = 5
 CODE = """
 import json, resource, sys
 from mien import EmotionRecognition
-count = sum(len(frame.faces) for frame in EmotionRecognition(threads=1).stream(sys.argv[1]))
+frames = EmotionRecognition(threads=1).stream(sys.argv[1], detect_every=int(sys.argv[2]))
+count = sum(len(frame.faces) for frame in frames)
 print(json.dumps([count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
 
@@ -43,14 +45,16 @@ def write_film(path: Path, minutes: int) -> None:
 
 def main() -> None:
     """Print the faces found and the peak memory of each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detect-every", type=int, default=1)
+    detect_every = parser.parse_args().detect_every
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         for minutes in MINUTES:
             path = Path(folder) / f"{minutes}.mp4"
             write_film(path, minutes)
-            answer = subprocess.run(
-                [sys.executable, "-c", CODE, str(path)], check=True, capture_output=True, text=True
-            )
+            command = [sys.executable, "-c", CODE, str(path), str(detect_every)]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True)
             faces, peak_mb = json.loads(answer.stdout)
             peaks.append(peak_mb)
             print(f"{minutes:2} min: {faces} faces, {peak_mb:.1f} MB at most", flush=True)
