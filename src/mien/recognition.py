@@ -261,13 +261,22 @@ class _Analyst:
     def __init__(self, recognition: EmotionRecognition) -> None:
         self._recognition = recognition
 
-    def analyse(
-        self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace] | None
-    ) -> Analysis:
+    def find(self, frame_rgb: NDArray[np.uint8]) -> Analysis:
+        found = _by_size(self._recognition._detector.detect(frame_rgb))
+        return self.classify([frame_rgb], [found])[0]
+
+    def classify(
+        self, frames_rgb: Sequence[NDArray[np.uint8]], faces: Sequence[Sequence[DetectedFace]]
+    ) -> list[Analysis]:
         er = self._recognition
-        found = _by_size(er._detector.detect(frame_rgb)) if faces is None else list(faces)
-        cuts = er._cuts(frame_rgb, found)
-        return Analysis(found, cuts, *er._classified(cuts))
+        cuts = [er._cuts(*one) for one in zip(frames_rgb, faces, strict=True)]
+        probability, likeness = er._classified([cut for some in cuts for cut in some])
+        ends = np.cumsum([len(some) for some in cuts])[:-1]
+        shares, likenesses = np.split(probability, ends), np.split(likeness, ends)
+        return [
+            Analysis(list(faces[place]), cuts[place], shares[place], likenesses[place])
+            for place in range(len(frames_rgb))
+        ]
 
     def describe(
         self, frame_rgb: NDArray[np.uint8], analysis: Analysis, probability: NDArray[np.float64]
