@@ -1,6 +1,9 @@
 """Video files of many kinds, whole and damaged, made with PyAV."""
 
+import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +15,8 @@ from numpy.typing import NDArray
 
 from mien import EmotionRecognition, SourceError
 from mien.images import write_image
-from mien.sources import TimedFrame, open_source
+from mien.sources import Paced, TimedFrame, open_source
+from tests.made import write_video
 
 Image = NDArray[np.uint8]
 
@@ -32,6 +36,7 @@ OPTIONS = {
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
 }
 MILLISECOND = Fraction(1, 1000)
+BLACK = np.zeros((64, 96, 3), dtype=np.uint8)
 
 
 def add_silence(container: OutputContainer, stream: av.AudioStream, seconds: float) -> None:
@@ -253,3 +258,48 @@ def test_real_files_are_whole(shared: Path) -> None:
         frames, error = read_until_error(shared / "media" / name, start_s=2.0, every=5)
         assert len(frames) >= 2
         assert error == ""
+
+
+def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mp4", [BLACK] * 5, [0, 40, 100, 1000, 1040])
+    now_s, slept = 50.0, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+        slept.append(round(seconds, 3))
+
+    with Paced(open_source(tmp_path / "film.mp4", start_s=0.04), lambda: now_s, sleep) as source:
+        times = []
+        for frame in source:
+            times.append(round(frame.time_s, 3))
+            now_s += 0.5 if frame.number == 2 else 0.0
+    assert times == [0.04, 0.1, 1.0, 1.04]
+    assert slept == [0.0, 0.06, 0.9, 0.0]
+
+
+def test_a_stream_that_falls_silent_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.sources.SILENCE_S", 0.5)
+    write_video(tmp_path / "film.ts", [BLACK] * 10, [40 * step for step in range(10)])
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        is_seen = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall((tmp_path / "film.ts").read_bytes())
+                is_seen.wait()
+
+        served = pool.submit(serve)
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        try:
+            with (
+                open_source(address) as source,
+                pytest.raises(SourceError, match=r"ends after 0\.\d+ s.*nothing came for"),
+            ):
+                list(source)
+        finally:
+            is_seen.set()
+        served.result()

@@ -1,11 +1,9 @@
 """Streams from real files, made with PyAV."""
 
 import math
-import socket
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from mien import ConfigError, EmotionRecognition, SourceError
 from mien.images import write_image
 from mien.smoothing import Smoother
-from mien.sources import Paced, Source, TimedFrame, open_source
+from mien.sources import Source, TimedFrame, open_source
 from mien.streaming import MOST_TOGETHER, Analysis, stream
 from tests.made import write_video
 
@@ -343,53 +341,8 @@ def test_of_a_camera_the_frame_is_never_older_than_an_analysis_and_nothing_queue
     assert max(alive) <= 4
 
 
-def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:
-    write_video(tmp_path / "film.mp4", [grey(0)] * 5, [0, 40, 100, 1000, 1040])
-    now_s, slept = 50.0, []
-
-    def sleep(seconds: float) -> None:
-        nonlocal now_s
-        now_s += seconds
-        slept.append(round(seconds, 3))
-
-    with Paced(open_source(tmp_path / "film.mp4", start_s=0.04), lambda: now_s, sleep) as source:
-        times = []
-        for frame in source:
-            times.append(round(frame.time_s, 3))
-            now_s += 0.5 if frame.number == 2 else 0.0
-    assert times == [0.04, 0.1, 1.0, 1.04]
-    assert slept == [0.0, 0.06, 0.9, 0.0]
-
-
 def test_a_source_that_is_open_is_taken_as_it_is(recognition: EmotionRecognition) -> None:
     frames = recognition.stream(open_source([grey(0)] * 5, every=2))
     assert [frame.number for frame in frames] == [0, 2, 4]
     with pytest.raises(ConfigError, match="every is for a source that is yet to be opened"):
         recognition.stream(open_source([grey(0)]), every=2)
-
-
-def test_a_stream_that_falls_silent_has_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mien.sources.SILENCE_S", 0.5)
-    write_video(tmp_path / "film.ts", [grey(0)] * 10, [40 * step for step in range(10)])
-    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
-        is_seen = threading.Event()
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.sendall((tmp_path / "film.ts").read_bytes())
-                is_seen.wait()
-
-        served = pool.submit(serve)
-        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        try:
-            with (
-                open_source(address) as source,
-                pytest.raises(SourceError, match=r"ends after 0\.\d+ s.*nothing came for"),
-            ):
-                list(source)
-        finally:
-            is_seen.set()
-        served.result()

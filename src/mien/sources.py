@@ -400,7 +400,8 @@ class Paced(Source):
 
     Args:
         source: what is played.
-        clock: tells the seconds; sleep: lets some of them pass.
+        clock: tells the seconds.
+        sleep: lets seconds pass.
     """
 
     is_live = True
