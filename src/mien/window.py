@@ -19,41 +19,30 @@ PATIENCE_S = 20.0
 #: Keys have ASCII codes; what comes above are arrows and the like.
 ASCII = range(128)
 
-_TRY = """
-import cv2
-try:
-    cv2.namedWindow("mien")
-    print("opened")
-except cv2.error:
-    print("no windows")
-"""
-
 
 class Window:
     """A window of OpenCV's, for the main thread.
 
     Call `check_display` first: without a display, OpenCV ends the process.
 
-    Raises:
-        WindowError: this OpenCV has no windows.
+    Args:
+        title: what its frame says; no other window may have the same.
     """
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._size: tuple[int, int] | None = None
+        self._is_sized = False
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # about its missing fonts
-        try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        except cv2.error as error:
-            raise _without_windows() from error
+        flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+        cv2.namedWindow(title, flags)
 
     def show(self, image_rgb: Image) -> None:
         """Show a picture (H, W, 3); the first one gives the window its size."""
         height, width = image_rgb.shape[:2]
-        if self._size is None:
+        if not self._is_sized:
             scale = min(1.0, MOST_WIDTH / width, MOST_HEIGHT / height)
-            self._size = round(scale * width), round(scale * height)
-            cv2.resizeWindow(self._title, *self._size)
+            cv2.resizeWindow(self._title, round(scale * width), round(scale * height))
+            self._is_sized = True
         cv2.imshow(self._title, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
 
     def key(self) -> str:
@@ -83,33 +72,24 @@ def check_display() -> None:
     Raises:
         WindowError: there is no display, or this OpenCV has no windows.
     """
-    if sys.platform in ("win32", "darwin"):
-        return
-    said = _tried()
-    if said == "no windows":
-        raise _without_windows()
-    if said != "opened":
-        name = os.environ.get("DISPLAY")
-        why = f"DISPLAY is {name}" if name else "DISPLAY is not set"
-        raise WindowError(f"there is no display to open a window on ({why})")
-
-
-def _tried() -> str:
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _TRY],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        cv2.pollKey()
+    except cv2.error as error:
+        raise WindowError(
+            "the OpenCV that is installed has no windows, as in opencv-python-headless; "
+            "expected opencv-python"
+        ) from error
+    if sys.platform in ("win32", "darwin") or _another_process_opens_one():
+        return
+    name = os.environ.get("DISPLAY")
+    why = f"DISPLAY is {name}" if name else "DISPLAY is not set"
+    raise WindowError(f"there is no display to open a window on ({why})")
+
+
+def _another_process_opens_one() -> bool:
+    command = [sys.executable, "-c", "import cv2; cv2.namedWindow('mien')"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
     except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout.strip()
-
-
-def _without_windows() -> WindowError:
-    return WindowError(
-        "the OpenCV that is installed has no windows, as in opencv-python-headless; "
-        "expected opencv-python"
-    )
+        return False
+    return done.returncode == 0

@@ -79,6 +79,7 @@ def webcam(
 
 
 def _check_outputs(window: bool, table: Path | None, out: Path | None) -> None:
+    """Without a window there must be a table, and no folder for what its keys write."""
     if table is not None:
         from mien.tables import check_table_path
 
