@@ -66,7 +66,9 @@ class MTCNN:
         if boxes is None:
             return []
         return [
-            DetectedFace(_box(*corners), float(score), np.asarray(points, dtype=np.float64))
+            DetectedFace(
+                _box(*map(float, corners)), float(score), np.asarray(points, dtype=np.float64)
+            )
             for corners, score, points in zip(boxes, scores, landmarks, strict=True)
         ]
 

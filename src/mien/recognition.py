@@ -40,7 +40,8 @@ class EmotionRecognition:
         model: a model file, or the name of a packaged model.
         detector: "retinaface", "mtcnn" (with `mien[mtcnn]`), or an object with
             `detect(frame_rgb)`.
-        threads: how many threads a network may take; 0 for one a core.
+        threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
+            `torch.set_num_threads`.
         min_face_size: the smallest face to find, in pixels. None is the detector's own choice:
             RetinaFace then looks at every frame at 640 pixels along its longer side, at a constant
             cost.
