@@ -1,10 +1,12 @@
 """What the documents show is run, in the order in which it stands."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,10 @@ from mien.cli.app import app
 from tests.made import write_tables, write_video
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/training.md", "docs/videos.md", "CONTRIBUTING.md"]
+DOCUMENTS = [
+    *("README.md", "docs/training.md", "docs/videos.md", "docs/detectors.md"),
+    "CONTRIBUTING.md",
+]
 #: These are run by the tests of the wheel and by continuous integration.
 RUN_ELSEWHERE = ("pip install", "make ")
 
@@ -43,8 +48,14 @@ def run_command(line: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_examples_run(
-    document: str, tmp_path: Path, astronaut_path: Path, astronaut: NDArray[np.uint8]
+    document: str,
+    tmp_path: Path,
+    astronaut_path: Path,
+    astronaut: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if find_spec("facenet_pytorch") is None:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_ins"), prepend=os.pathsep)
     write_tables(tmp_path, rows=600)
     for name in ("clip.mp4", "other.mp4"):
         write_video(tmp_path / name, [astronaut] * 3, [0, 40, 80])
