@@ -1,7 +1,6 @@
 """`mien prepare`: making data sets."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -76,13 +75,61 @@ def affwild2(
         prepared = prepare(
             *(frames, annotations, out, per_video, size, seed, keep_other, processes), bar.update
         )
-    console.table(("split", *prepared.labels, "all"), _count_rows(prepared))
-    console.table(("", ""), ((what, f"{n:,}") for what, n in prepared.details["report"].items()))
+    _show(prepared, out)
 
 
-def _count_rows(prepared: "PreparedSet") -> Iterator[list[str]]:
-    """The faces of every split by class."""
+@app.command("folder")
+def folder(
+    images: Annotated[Path, typer.Option(help="Folder with the pictures, in it or below.")],
+    out: Out,
+    class_map: Annotated[
+        Path | None,
+        typer.Option("--map", help="CSV file class,emotion: what classes are; empty: left out."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV file path,label or path,p_<class>...; also split and group."),
+    ] = None,
+    cropped: Annotated[
+        bool, typer.Option("--cropped", help="The pictures are cut-out faces: only scale them.")
+    ] = False,
+    several: Annotated[
+        Literal["skip", "largest"], typer.Option(help="What to do with several faces.")
+    ] = "skip",
+    group: Annotated[
+        str | None, typer.Option(help="Regular expression: the person or video in a path.")
+    ] = None,
+    valid_share: Annotated[
+        float | None, typer.Option(help="Part to validate on, where none is given (0.1).")
+    ] = None,
+    test_share: Annotated[
+        float | None, typer.Option(help="Part to test on, where none is given (0).")
+    ] = None,
+    size: Size = 112,
+    seed: Seed = 0,
+    processes: Processes = 1,
+) -> None:
+    """Find and cut the faces of pictures in folders named by class, or in a table."""
+    from mien.datasets.cutting import Cut
+    from mien.datasets.folder import prepare
+
+    how = Cut(size, cropped, several)
+    with console.progress_bar("Faces") as bar:
+        prepared = prepare(
+            *(images, out, labels, class_map, group, how, valid_share, test_share, seed),
+            *(processes, bar.update),
+        )
+    _show(prepared, out)
+
+
+def _show(prepared: "PreparedSet", out: Path) -> None:
+    """Faces by split and class, and what became of everything else."""
     counts = Counter((face.split, face.emotion) for face in prepared.faces)
+    rows = []
     for split in dict.fromkeys(face.split for face in prepared.faces):
         row = [counts[split, label] for label in prepared.labels]
-        yield [split, *(f"{count:,}" for count in [*row, sum(row)])]
+        rows.append([split, *(f"{count:,}" for count in [*row, sum(row)])])
+    console.table(("split", *prepared.labels, "all"), rows)
+    report = prepared.details["report"].items()
+    console.table(("", ""), ((what, f"{count:,}") for what, count in report))
+    console.note(f"Pictures without a face to take: {out / 'skipped.csv'}")

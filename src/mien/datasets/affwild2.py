@@ -35,8 +35,6 @@ REPORT = (
     USABLE := "labels with a picture",
     NO_LABEL := "pictures without a label",
     CHOSEN := "frames chosen",
-    DAMAGED := "damaged pictures",
-    TAKEN := "faces",
 )
 
 
@@ -95,14 +93,10 @@ def prepare(
         )
     settings = {"per_video": per_video, "size": size, "seed": seed, "keep_other": keep_other}
     begin(out, settings, faces)
+    report[CHOSEN] = len(faces)
     outcomes = cut_faces(how, jobs, processes, on_step)
-    taken = tuple(
-        face for face, outcome in zip(faces, outcomes, strict=True) if outcome.verdict == "taken"
-    )
-    report |= {CHOSEN: len(faces), TAKEN: len(taken), DAMAGED: len(faces) - len(taken)}
-    prepared = PreparedSet("affwild2", labels, taken, {"settings": settings, "report": report})
-    finish(out, prepared)
-    return prepared
+    details = {"settings": settings, "report": report}
+    return finish(out, PreparedSet("affwild2", labels, tuple(faces), details), outcomes)
 
 
 def choose_frames(emotions: Mapping[int, str], count: int, seed: int, video: str) -> list[int]:

@@ -68,6 +68,8 @@ class Cut:
             raise ConfigError(f"size is {self.size}, expected {LEAST_SIZE} to {LARGEST_SIZE}")
         if self.several not in ("skip", "largest"):
             raise ConfigError(f"several is {self.several!r}, expected 'skip' or 'largest'")
+        if self.cropped and self.several != "skip":
+            raise ConfigError("cropped pictures are not searched for faces: leave out 'several'")
 
 
 class Cutter:
@@ -85,7 +87,7 @@ class Cutter:
         try:
             picture = read_image(job.source)
         except ImageError as error:
-            return Outcome("damaged", str(error))
+            return Outcome("damaged", str(error).removeprefix(f"{job.source}: "))
         if self._detector is None:
             face = whole(picture, self._how.size)
         else:

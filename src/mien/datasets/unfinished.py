@@ -1,16 +1,21 @@
 """Folders that are being made: an interrupted run goes on, and no two runs mix in one folder."""
 
+import csv
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mien.datasets.manifest import SET_FILE, PreparedSet, write_prepared
+from mien.datasets.cutting import Outcome
+from mien.datasets.manifest import SET_FILE, PreparedFace, PreparedSet, write_prepared
 from mien.errors import DataError
 from mien.files import replacing
 
 BEGUN_FILE = "begun.json"
+SKIPPED_FILE = "skipped.csv"
 
 
 def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> None:
@@ -44,7 +49,39 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
         part.write_text(begun, encoding="utf-8")
 
 
-def finish(out: Path, prepared: PreparedSet) -> None:
-    """Write what describes the set; from here on the folder is finished."""
-    write_prepared(out, prepared)
+def finish(out: Path, planned: PreparedSet, outcomes: Sequence[Outcome]) -> PreparedSet:
+    """Write what describes the set, which finishes the folder, and return it.
+
+    Pictures that gave no face stand in `skipped.csv`; the report in the set's details counts
+    them.
+
+    Args:
+        out: the folder.
+        planned: the set as it would be had every picture given its face.
+        outcomes: what came of the pictures, in the order of the set's faces.
+
+    Raises:
+        DataError: no picture gave a face.
+    """
+    pairs = list(zip(planned.faces, outcomes, strict=True))
+    taken = tuple(face for face, outcome in pairs if outcome.verdict == "taken")
+    skipped = [(face, outcome) for face, outcome in pairs if outcome.verdict != "taken"]
+    if not taken:
+        raise DataError(
+            f"{out}: none of {len(pairs):,} pictures gave a face; "
+            f"of the first: {skipped[0][1].verdict}"
+        )
+    counts = Counter(outcome.verdict for _, outcome in skipped)
+    report = {**planned.details["report"], **counts, "faces": len(taken)}
+    done = replace(planned, faces=taken, details={**planned.details, "report": report})
+    _write_skipped(out / SKIPPED_FILE, skipped)
+    write_prepared(out, done)
     (out / BEGUN_FILE).unlink()
+    return done
+
+
+def _write_skipped(path: Path, skipped: Iterable[tuple[PreparedFace, Outcome]]) -> None:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("source", "frame", "why", "reason"))
+        writer.writerows((face.source, face.frame, *outcome) for face, outcome in skipped)
