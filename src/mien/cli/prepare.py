@@ -130,6 +130,7 @@ def _show(prepared: "PreparedSet", out: Path) -> None:
         row = [counts[split, label] for label in prepared.labels]
         rows.append([split, *(f"{count:,}" for count in [*row, sum(row)])])
     console.table(("split", *prepared.labels, "all"), rows)
-    report = prepared.details["report"].items()
-    console.table(("", ""), ((what, f"{count:,}") for what, count in report))
-    console.note(f"Pictures without a face to take: {out / 'skipped.csv'}")
+    report = prepared.details["report"]
+    console.table(("", ""), ((what, f"{count:,}") for what, count in report.items()))
+    if {"no face", "several faces", "damaged"} & report.keys():
+        console.note(f"What gave no face stands in {out / 'skipped.csv'}")
