@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -273,15 +274,29 @@ def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
         prepare(images, tmp_path / "out", how=CROPPED)
     with pytest.raises(DataError, match="holds other files; choose a folder"):
         prepare(images, images.parent, how=CROPPED)
+    (tmp_path / "map.csv").write_text("class,emotion\na/b,a/b\n")
+    (tmp_path / "labels.csv").write_text("path,label\nsad/a.png,a/b\n")
+    with pytest.raises(DataError, match=r"map\.csv: 'a/b' is no name for a class"):
+        prepare(images, tmp_path / "other", tmp_path / "labels.csv", tmp_path / "map.csv")
     with pytest.raises(ConfigError, match="processes is 0, expected 1 or more"):
         cut_faces(CROPPED, [Job(images, images)], 0)
     with pytest.raises(ConfigError, match="cropped pictures are not searched for faces"):
         Cut(cropped=True, several="largest")
 
 
+def test_a_name_that_no_table_can_hold_is_an_error_at_once(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "sad/a.png")
+    try:
+        write_pictures(tmp_path / "images", os.fsdecode(b"sad/\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(DataError, match=r"a name that is no UTF-8; rename it"):
+        prepare(tmp_path / "images", tmp_path / "out", how=CROPPED)
+
+
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     images, out = tmp_path / "images", tmp_path / "killed"
-    write_pictures(images, *(f"sad/{number:04}.png" for number in range(600)))
+    write_pictures(images, *(f"sad/{number:04}.png" for number in range(300)))
     options = ("--cropped", "--processes", "2")
     killed = subprocess.Popen(
         [sys.executable, "-m", "mien", *command(images, out, *options)],
@@ -289,11 +304,11 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> 
         stderr=subprocess.PIPE,
     )
     assert killed.stderr is not None
-    assert killed.stderr.readline().startswith(b"Faces: 1 of 600")
+    assert killed.stderr.readline().startswith(b"Faces: 1 of 300")
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=60)  # to the end of its processes, which hold the pipes too
     done = [path for path in files(out) if path.endswith(".png")]
-    assert 0 < len(done) < 600
+    assert 0 < len(done) < 300
     assert not (out / "set.json").exists()
 
     assert run(images, out, "--cropped").exit_code == 0

@@ -21,7 +21,6 @@ DEFAULT_PER_VIDEO = 8
 #: Frames that are taken lie at least this far apart: a second at 30 frames a second.
 LEAST_GAP = 30
 
-
 #: What the report counts, in its order.
 REPORT = (
     FILES := "annotation files",
@@ -92,7 +91,7 @@ def prepare(
             "expected VIDEO/00001.jpg, say"
         )
     settings = {"per_video": per_video, "size": size, "seed": seed, "keep_other": keep_other}
-    begin(out, settings, faces)
+    begin(out, settings, [*(folder.resolve() for folder in frames), *faces])
     report[CHOSEN] = len(faces)
     outcomes = cut_faces(how, jobs, processes, on_step)
     details = {"settings": settings, "report": report}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mien.datasets.classes import emotions_of, read_class_map
 from mien.datasets.cutting import Cut, Job, cut_faces
 from mien.datasets.labelled import Labelled, from_folders, from_table, with_groups
-from mien.datasets.manifest import PreparedFace, PreparedSet
+from mien.datasets.manifest import PreparedFace, PreparedSet, check_labels
 from mien.datasets.splitting import Member, drawn_splits, on_another_side
 from mien.datasets.unfinished import begin, finish
 from mien.errors import ConfigError, DataError
@@ -74,6 +74,7 @@ def prepare(
         pictures = with_groups(pictures, group)
     report: dict[str, int] = {"pictures": len(pictures)}
     labels, answers = _answers(pictures, mapped, report)
+    check_labels(str(class_map), labels)
     pictures = [picture for picture in pictures if picture.path in answers]
     members = [Member(one.path, answers[one.path].emotion, one.group) for one in pictures]
     given = {one.path: one.split for one in pictures}
@@ -90,7 +91,7 @@ def prepare(
         "test_share": test_share,
         "seed": seed,
     }
-    begin(out, settings, faces)
+    begin(out, settings, [images.resolve(), *faces])
     jobs = [Job(images / face.source, out / face.path) for face in faces]
     outcomes = cut_faces(how, jobs, processes, on_step)
     details = {"settings": settings, "report": report}

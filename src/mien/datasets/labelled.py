@@ -44,7 +44,7 @@ def from_folders(images: Path) -> list[Labelled]:
     all classes have an empty name.
 
     Raises:
-        DataError: there is no such folder, or no picture in it.
+        DataError: there is no such folder, no picture in it, or a name is not in UTF-8.
     """
     if not images.is_dir():
         raise DataError(f"{images}: no such folder")
@@ -135,7 +135,16 @@ def _pictures(images: Path) -> Iterator[tuple[str, ...]]:
         parts = Path(folder).relative_to(images).parts
         for name in names:
             if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                yield (*parts, name)
+                _check_text(path := (*parts, name))
+                yield path
+
+
+def _check_text(path: tuple[str, ...]) -> None:
+    """Raise DataError for a name that no table could hold."""
+    try:
+        "/".join(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{'/'.join(path)!r}: a name that is no UTF-8; rename it") from None
 
 
 def _class(parts: Sequence[str]) -> str:

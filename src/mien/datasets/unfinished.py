@@ -24,7 +24,7 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
     Args:
         out: the folder; it is made where it is missing.
         settings: what the pictures follow from; anything that JSON takes.
-        plan: what will be made of what; its text decides whether two runs make the same.
+        plan: what will be made, and of what; its text decides whether two runs make the same.
 
     Raises:
         DataError: the folder holds a finished set, one that was begun otherwise, or something
@@ -42,7 +42,7 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
                 "choose another folder, or remove it"
             )
         return
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(path.suffix != ".part" for path in out.iterdir()):
         raise DataError(f"{out}: holds other files; choose a folder that is empty or not there")
     out.mkdir(parents=True, exist_ok=True)
     with replacing(note) as part:
