@@ -125,11 +125,11 @@ def folder(
 def _show(prepared: "PreparedSet", out: Path) -> None:
     """Faces by split and class, and what became of everything else."""
     counts = Counter((face.split, face.emotion) for face in prepared.faces)
-    rows = []
-    for split in dict.fromkeys(face.split for face in prepared.faces):
-        row = [counts[split, label] for label in prepared.labels]
-        rows.append([split, *(f"{count:,}" for count in [*row, sum(row)])])
-    console.table(("split", *prepared.labels, "all"), rows)
+    splits = list(dict.fromkeys(face.split for face in prepared.faces))
+    rows = {label: [counts[split, label] for split in splits] for label in prepared.labels}
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    table = ([name, *(f"{count:,}" for count in row)] for name, row in rows.items())
+    console.table(("class", *splits), table)
     report = prepared.details["report"]
     console.table(("", ""), ((what, f"{count:,}") for what, count in report.items()))
     if {"no face", "several faces", "damaged"} & report.keys():

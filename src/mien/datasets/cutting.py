@@ -87,7 +87,8 @@ class Cutter:
         try:
             picture = read_image(job.source)
         except ImageError as error:
-            return Outcome("damaged", str(error).removeprefix(f"{job.source}: "))
+            reason = str(error).removeprefix(f"{job.source}: ")
+            return Outcome("damaged", reason.replace(str(job.source), job.source.name))
         if self._detector is None:
             face = whole(picture, self._how.size)
         else:
