@@ -147,6 +147,8 @@ def test_what_does_not_fit_together_is_an_error(tree: Path, tmp_path: Path) -> N
     crops, annotations = [tree / "cropped_aligned"], [tree / "annotations"]
     with pytest.raises(DataError, match="nowhere: no such folder"):
         prepare(crops, [tree / "nowhere"], tmp_path / "out")
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        prepare([*crops, tree / "nowhere"], annotations, tmp_path / "out")
     with pytest.raises(DataError, match="cropped_aligned: no annotations, expected EXPR_Set"):
         prepare(crops, crops, tmp_path / "out")
     with pytest.raises(DataError, match="annotations: no frame of an annotated video"):

@@ -239,6 +239,7 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
     ("text", "message"),
     [
         ("path,lable\n", "line 1: the header is 'path,lable', expected the columns path and label"),
+        ("path,label,label\n", "line 1: a column stands twice in 'path,label,label'"),
         ("path,label\na.png\n", "line 2: 1 columns, expected 2"),
         ("path,label\nb.png,sad\n", "line 2: there is no picture .*b.png"),
         ("path,label\na.png,sad\na.png,sad\n", "line 3: 'a.png' stands twice"),

@@ -71,6 +71,9 @@ def prepare(
     """
     if per_video < 1:
         raise ConfigError(f"per_video is {per_video}, expected 1 or more")
+    for folder in frames:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder")
     how = Cut(size, cropped=True)
     labels = tuple(name for name in EMOTIONS if name in SEVEN) + (OTHER,) * keep_other
     report = dict.fromkeys(REPORT, 0)

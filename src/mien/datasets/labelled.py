@@ -85,6 +85,10 @@ def from_table(images: Path, table: Path) -> list[Labelled]:
             f"{table}, line {line}: the header is {','.join(header)[:80]!r}, expected the columns "
             "path and label, or path and p_<class> for every class"
         )
+    if len(set(columns)) != len(columns):
+        raise DataError(
+            f"{table}, line {line}: a column stands twice in {','.join(columns)[:80]!r}"
+        )
     found: dict[str, Labelled] = {}
     for line, cells in rows:
         where = f"{table}, line {line}"

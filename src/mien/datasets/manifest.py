@@ -173,7 +173,7 @@ def _read_manifest(path: Path, labels: Sequence[str]) -> list[PreparedFace]:
 def _cells(face: PreparedFace) -> list[str]:
     frame = "" if face.frame is None else str(face.frame)
     plain = [face.path, face.split, face.emotion, face.group, face.source, frame, face.edition]
-    return plain + [repr(value) for value in face.probabilities or ()]
+    return plain + [repr(float(value)) for value in face.probabilities or ()]
 
 
 def _face(where: str, cells: Sequence[str]) -> PreparedFace:
