@@ -232,7 +232,7 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
     ]
     probabilities = [face.probabilities for face in prepared.faces]
     np.testing.assert_allclose(probabilities, [[0.625, 0.375], [0.25, 0.75]])  # type: ignore[arg-type]
-    assert prepared.details["report"]["pictures of a class that is left out: most likely"] == 1
+    assert prepared.details["report"]["pictures of a class that is left out: by half"] == 1
 
 
 @pytest.mark.parametrize(

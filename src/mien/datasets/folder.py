@@ -112,7 +112,7 @@ def _answers(
         if not picture.name and not picture.probabilities:
             _count(report, "pictures outside of the class folders")
         elif (answer := _answer(picture, emotion_of, labels)) is None:
-            _count(report, f"pictures of a class that is left out: {picture.name or 'most likely'}")
+            _count(report, f"pictures of a class that is left out: {picture.name or 'by half'}")
         else:
             answers[picture.path] = answer
     return tuple(labels), answers
@@ -121,7 +121,7 @@ def _answers(
 def _answer(
     picture: Labelled, emotion_of: Mapping[str, str], labels: Sequence[str]
 ) -> Answer | None:
-    """None if the picture's class, or the likelier half of its classes, is left out."""
+    """None if the picture's class is left out, or classes with half of the probability are."""
     if not picture.probabilities:
         emotion = emotion_of[picture.name]
         return Answer(emotion) if emotion else None
