@@ -393,7 +393,8 @@ def test_faces_of_a_detector_may_reach_over_the_border(astronaut: Frame) -> None
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"detector": FixedDetector(), "min_face_size": 20}, "min_face_size is for the packaged"),
+        ({"detector": FixedDetector(), "min_face_size": 20}, "min_face_size is for packaged"),
+        ({"detector": "haar"}, "detector is 'haar', expected retinaface or mtcnn"),
         ({"min_face_size": 0}, "min_face_size is 0"),
         ({"threads": -1}, "threads is -1"),
         ({"threads": 1.5}, "threads is 1.5"),

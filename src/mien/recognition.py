@@ -16,6 +16,7 @@ from mien.drawing import draw_faces
 from mien.errors import ConfigError, ImageError
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
+from mien.mtcnn import MTCNN
 from mien.results import DetectedFace, FaceResult, found_face
 from mien.smoothing import Smoother
 from mien.sources import open_source
@@ -37,10 +38,13 @@ class EmotionRecognition:
     Args:
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
         model: a model file, or the name of a packaged model.
-        detector: an object with `detect(frame_rgb)`; RetinaFace if None.
-        threads: how many threads a network may take; 0 for one a core.
-        min_face_size: the smallest face to find, in pixels. None looks at every frame at 640
-            pixels along its longer side, at a constant cost.
+        detector: "retinaface", "mtcnn" (with `mien[mtcnn]`), or an object with
+            `detect(frame_rgb)`.
+        threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
+            `torch.set_num_threads`.
+        min_face_size: the smallest face to find, in pixels. None is the detector's own choice:
+            RetinaFace then looks at every frame at 640 pixels along its longer side, at a constant
+            cost.
 
     Raises:
         ModelError: the model file is missing, damaged or contradicts itself.
@@ -52,19 +56,15 @@ class EmotionRecognition:
         device: str = "cpu",
         *,
         model: str | Path = "default",
-        detector: Detector | None = None,
+        detector: Detector | str = "retinaface",
         threads: int = 0,
         min_face_size: float | None = None,
     ) -> None:
-        if detector is not None and min_face_size is not None:
-            raise ConfigError("min_face_size is for the packaged detector; set it in your own one")
         if not isinstance(threads, int) or threads < 0:
             raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
         self._threads = threads
         self._model = open_model(model, device, threads)
-        if detector is None:
-            detector = RetinaFace(min_face_size, device=device, threads=threads)
-        self._detector = detector
+        self._detector = _open_detector(detector, min_face_size, device, threads)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -287,6 +287,20 @@ class _Analyst:
             found_face(face, width, height, answer)
             for face, answer in zip(analysis.faces, answers, strict=True)
         ]
+
+
+def _open_detector(
+    detector: Detector | str, min_face_size: float | None, device: str, threads: int
+) -> Detector:
+    if detector == "retinaface":
+        return RetinaFace(min_face_size, device=device, threads=threads)
+    if detector == "mtcnn":
+        return MTCNN(min_face_size, device=device)
+    if isinstance(detector, str):
+        raise ConfigError(f"detector is {detector!r}, expected retinaface or mtcnn")
+    if min_face_size is not None:
+        raise ConfigError("min_face_size is for packaged detectors; set it in your own one")
+    return detector
 
 
 def _check_seconds(start_s: float, end_s: float | None) -> None:

@@ -96,6 +96,7 @@ def test_what_is_broken_is_reported_and_the_rest_done_in_a_process(
         ("--model", "grey.png"),
         ("--model", "gone.onnx"),
         ("--device", "tpu"),
+        ("--detector", "haar"),
         ("--min-face-size", "0"),
         ("--out", "grey.png"),
     ],

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import mien
-from mien.cli import card, console, image, prepare, train, validate, video, webcam
+from mien.cli import card, console, data, image, prepare, train, validate, video, webcam
 from mien.errors import MienError
 
 
@@ -37,6 +37,7 @@ app.command("image")(image.image)
 app.command("video")(video.video)
 app.command("webcam")(webcam.webcam)
 app.add_typer(prepare.app, name="prepare")
+app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
 app.command("card")(card.card)

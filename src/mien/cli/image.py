@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Model = Annotated[str, typer.Option(help="Model file, or the name of a packaged model.")]
+Detector = Annotated[str, typer.Option(help="What finds the faces: retinaface or mtcnn.")]
 MinFaceSize = Annotated[
     float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")
 ]
@@ -42,6 +43,7 @@ def image(
     ] = False,
     model: Model = "default",
     device: Device = "cpu",
+    detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
 ) -> None:
     """Recognise the emotions on pictures.
@@ -52,7 +54,9 @@ def image(
 
     if bars and out is None:
         raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
-    recognition = EmotionRecognition(device, model=model, min_face_size=min_face_size)
+    recognition = EmotionRecognition(
+        device, model=model, detector=detector, min_face_size=min_face_size
+    )
     found, problems = _find_pictures(paths)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli import console
-from mien.cli.image import Device, MinFaceSize, Model
+from mien.cli.image import Detector, Device, MinFaceSize, Model
 from mien.errors import ConfigError, SourceError
 from mien.files import VIDEO_SUFFIXES
 
@@ -57,6 +57,7 @@ def video(
     ] = 1,
     model: Model = "default",
     device: Device = "cpu",
+    detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
 ) -> None:
     """Recognise the emotions in videos, and follow each face.
@@ -77,7 +78,12 @@ def video(
         for source, name in _named(sources)
     ]
     _check_outputs(jobs)
-    settings = {"device": device, "model": model, "min_face_size": min_face_size}
+    settings = {
+        "device": device,
+        "model": model,
+        "detector": detector,
+        "min_face_size": min_face_size,
+    }
     with stopping_on_signals() as wish, console.progress_bar("Frames") as bar:
         shown = _Progress(bar, jobs)
         outcomes = analyse_clips(jobs, settings, shown.update, lambda: bool(wish), processes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
-from mien.cli.image import Device, MinFaceSize, Model
+from mien.cli.image import Detector, Device, MinFaceSize, Model
 from mien.cli.video import DetectEvery, Smoothing
 from mien.errors import ConfigError, WindowError
 
@@ -44,6 +44,7 @@ def webcam(
     smoothing: Smoothing = 0.5,
     model: Model = "default",
     device: Device = "cpu",
+    detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
 ) -> None:
     """Recognise emotions live, before a camera.
@@ -60,7 +61,9 @@ def webcam(
     from mien.viewer import Viewer
     from mien.window import Window
 
-    recognition = EmotionRecognition(device, model=model, min_face_size=min_face_size)
+    recognition = EmotionRecognition(
+        device, model=model, detector=detector, min_face_size=min_face_size
+    )
     frames = recognition.stream(
         _open_live(source), detect_every=detect_every, smoothing_s=smoothing
     )

@@ -3,13 +3,14 @@
 import csv
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.csv_file import csv_rows
 from mien.errors import DataError
 from mien.files import replacing
 from mien.labels import VOTE_COLUMNS
@@ -47,7 +48,7 @@ def read_vote_table(path: Path) -> list[VoteRow]:
     Raises:
         DataError: the file can't be read, its header is another, or a vote is no count.
     """
-    rows = _csv_rows(path)
+    rows = csv_rows(path)
     _, header = next(rows, (1, []))
     if tuple(name.strip() for name in header) != TABLE_HEADER:
         raise DataError(
@@ -64,7 +65,7 @@ def read_label_file(path: Path) -> list[VoteRow]:
         DataError: the file can't be read, or a row is of another form.
     """
     found: list[VoteRow] = []
-    for line, cells in _csv_rows(path):
+    for line, cells in csv_rows(path):
         if len(cells) not in (11, 12):
             raise DataError(
                 f"{path}, line {line}: {len(cells)} columns, expected an image name, "
@@ -129,17 +130,3 @@ def _votes(path: Path, line: int, cells: Sequence[str]) -> tuple[int, ...]:
         if not re.fullmatch(r"\s*[0-9]{1,6}\s*", cell, re.ASCII):
             raise DataError(f"{path}, line {line}: {cell!r} is no number of votes (0, 1, 2, ...)")
     return tuple(map(int, cells))
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every row that is not empty."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable CSV file ({error})") from error
