@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.datasets.ferplus import SPLITS, FaceSet, prepare, read_split
+from mien.datasets.faces import FaceSet
+from mien.datasets.ferplus import SPLITS, prepare, read_split
 from mien.datasets.vote_table import TABLE_EDITION, edition, read_label_file, votes_array
 from mien.datasets.votes import strict_majority
 from mien.errors import DataError

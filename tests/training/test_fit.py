@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mien import DataError, alignment
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData, image_tensor, scoring_data, training_data
 from mien.training.fit import step_targets, target_loss, tilted
@@ -26,7 +26,7 @@ def test_soft_targets_are_shares_of_the_votes_of_known_labels() -> None:
         [0, 0, 0, 0, 0, 0, 0, 0, 9, 0],  # unknown
     )
     config = TrainingConfig(labels=("neutral", "happiness", "sadness"))
-    data = training_data(faces, config)
+    data = training_data([faces], config)
     assert data.images.shape == (2, 1, 48, 48)
     expected = torch.tensor([[2 / 3, 0, 1 / 3], [0, 1, 0]])
     torch.testing.assert_close(data.targets, expected)
@@ -34,12 +34,12 @@ def test_soft_targets_are_shares_of_the_votes_of_known_labels() -> None:
 
 def test_scoring_takes_strict_majorities() -> None:
     faces = face_set([6, 0, 0, 4, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0])
-    assert scoring_data(faces, TrainingConfig()).targets.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]]
+    assert scoring_data([faces], TrainingConfig()).targets.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]]
 
 
 def test_too_few_labelled_faces_are_refused() -> None:
     with pytest.raises(DataError, match="0 of 1 faces"):
-        training_data(face_set([0] * 8 + [10, 0]), TrainingConfig())
+        training_data([face_set([0] * 8 + [10, 0])], TrainingConfig())
 
 
 def test_images_are_cut_as_at_run_time() -> None:
