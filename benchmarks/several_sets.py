@@ -9,7 +9,6 @@ Usage: python benchmarks/several_sets.py FERPLUS [--epochs 6] [--seeds 0 1 2] [-
 """
 
 import argparse
-import csv
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,9 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from mien.datasets.ferplus import SPLITS, read_split
+from mien.datasets.ferplus import SPLITS
 from mien.datasets.manifest import PreparedFace, PreparedSet, write_prepared
-from mien.datasets.vote_table import LABEL_FILE
+from mien.datasets.vote_table import (
+    LABEL_FILE,
+    first_of_each_name,
+    read_label_file,
+    votes_array,
+    write_label_file,
+)
 from mien.datasets.votes import soft_targets
 from mien.evaluation.validation import validate, validate_sets
 from mien.labels import EMOTIONS
@@ -46,6 +51,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--network", default="residual_xs")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--share", type=float, default=1.0, help="of Training that is learnt from")
     parser.add_argument("--probabilities", action="store_true")
     options = parser.parse_args()
     settings = {
@@ -56,7 +62,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         whole, half, second = (Path(name) / part for part in ("whole", "half", "second"))
-        lay_out(options.data_dir, whole, half, second, options.probabilities)
+        lay_out(options.data_dir, whole, half, second, options.share, options.probabilities)
         print("| seed | data | steps | accuracy on Valid % | likelihood | of each set % |")
         print("| --- | --- | --- | --- | --- | --- |")
         for seed in options.seeds:
@@ -64,49 +70,50 @@ def main() -> None:
                 print(row(sets, whole, settings | {"seed": seed}), flush=True)
 
 
-def lay_out(ferplus: Path, whole: Path, half: Path, second: Path, probabilities: bool) -> None:
-    """Write Training and Valid as they are, and once more as two data sets of a half each."""
+def lay_out(
+    ferplus: Path, whole: Path, half: Path, second: Path, share: float, probabilities: bool
+) -> None:
+    """Write a share of Training, and Valid, as one data set and as two of a half each."""
     faces = []
-    for split in ("train", "valid"):
-        folder = SPLITS[split].folder
-        (whole / folder).parent.mkdir(parents=True, exist_ok=True)
-        (whole / folder).symlink_to(ferplus.resolve() / folder)
-        (half / folder).mkdir(parents=True)
-        with (ferplus / folder / LABEL_FILE).open(newline="") as file:
-            rows = list(csv.reader(file))
-        names = sorted({row[0] for row in rows})
-        kept = set(np.random.default_rng(0).permutation(names)[: len(names) // 2].tolist())
-        with (half / folder / LABEL_FILE).open("w", newline="") as file:
-            csv.writer(file).writerows(row for row in rows if row[0] in kept)
-        for one in kept:
-            (half / folder / one).symlink_to(ferplus.resolve() / folder / one)
-        faces += disguised(ferplus, split, kept, second, probabilities)
-    labels = tuple(NAMES)
-    write_prepared(second, PreparedSet("folder", labels, tuple(faces)))
+    for split, taken in (("train", share), ("valid", 1.0)):
+        given = ferplus / SPLITS[split].folder
+        names = sorted(path.name for path in given.glob("*.png"))
+        names = np.random.default_rng(0).permutation(names)[: round(taken * len(names))].tolist()
+        link(given, whole, names)
+        link(given, half, names[::2])
+        faces += disguised(given, split, names[1::2], second, probabilities)
+    write_prepared(second, PreparedSet("folder", tuple(NAMES), tuple(faces)))
+
+
+def link(given: Path, out: Path, names: list[str]) -> None:
+    """Some faces of a folder of FER+ as a folder of their own."""
+    folder = out / given.name
+    folder.mkdir(parents=True)
+    wanted = set(names)
+    rows = first_of_each_name(read_label_file(given / LABEL_FILE))
+    write_label_file(folder / LABEL_FILE, [row for row in rows if row.name in wanted])
+    for name in names:
+        (folder / name).symlink_to(given.resolve() / name)
 
 
 def disguised(
-    ferplus: Path, split: str, kept: set[str], out: Path, probabilities: bool
+    given: Path, split: str, names: list[str], out: Path, probabilities: bool
 ) -> list[PreparedFace]:
-    """The faces of a split that the half does not have, in folders of classes."""
-    faces = read_split(ferplus, split)
-    targets, has_label = soft_targets(faces.votes)
+    """Some faces of a folder of FER+ in folders of classes."""
+    rows = first_of_each_name(read_label_file(given / LABEL_FILE))
+    targets, has_label = soft_targets(votes_array(rows))
     has_label &= targets.argmax(axis=1) < len(NAMES)
-    found = []
-    for name, target, takes in zip(faces.names, targets, has_label, strict=True):
-        if name in kept or not takes:
+    found, wanted = [], set(names)
+    for row, target, takes in zip(rows, targets, has_label, strict=True):
+        if row.name not in wanted or not takes:
             continue
         emotion = EMOTIONS[target.argmax()]
-        path = f"{split}/{NAMES[emotion]}/{name}"
+        path = f"{split}/{NAMES[emotion]}/{row.name}"
         (out / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ferplus / SPLITS[split].folder / name, out / path)
+        shutil.copy(given / row.name, out / path)
         shares = target[: len(NAMES)] / target[: len(NAMES)].sum()
-        found.append(
-            PreparedFace(
-                *(path, split, emotion),
-                probabilities=tuple(shares.tolist()) if probabilities else None,
-            )
-        )
+        probability = tuple(shares.tolist()) if probabilities else None
+        found.append(PreparedFace(path, split, emotion, probabilities=probability))
     return found
 
 

@@ -1,7 +1,7 @@
 """Training faces that stand in a validation or test split too, as they are or nearly so.
 
-Faces are compared by a perceptual hash: small changes of size, cut, brightness and compression
-hardly move it.
+Faces are compared by a perceptual hash, which another size, brightness or compression hardly moves,
+nor a cut that is a pixel or two off.
 """
 
 import csv
