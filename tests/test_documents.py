@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from typer.main import get_command
 
 from mien.cli.app import app
-from tests.made import write_tables, write_video
+from tests.made import write_prepared_faces, write_tables, write_video
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "docs/training.md"]
@@ -46,6 +46,7 @@ def test_examples_run(
     document: str, tmp_path: Path, astronaut_path: Path, astronaut: NDArray[np.uint8]
 ) -> None:
     write_tables(tmp_path, rows=600)
+    write_prepared_faces(tmp_path / "photos", {"train": 64, "valid": 64})
     write_video(tmp_path / "clip.mp4", [astronaut] * 3, [0, 40, 80])
     shutil.copy(astronaut_path, tmp_path / "photo.jpg")
     for settings in blocks(document, "toml"):

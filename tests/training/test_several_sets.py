@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,11 @@ def invoke(*arguments: str | Path) -> Result:
 
 def train(folder: Path, *more: str | Path) -> Result:
     settings = ("--network", "residual_xs", "--epochs", "1", "--threads", "1", "--device", "cpu")
-    return invoke("train", "--model-path", folder / "model.onnx", *settings, *more)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return invoke("train", "--model-path", folder / "model.onnx", *settings, *more)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")
