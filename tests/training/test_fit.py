@@ -7,6 +7,7 @@ import torch
 
 from mien import ConfigError, DataError, alignment
 from mien.datasets.faces import FaceSet
+from mien.labels import EMOTIONS
 from mien.training.config import TrainingConfig
 from mien.training.data import (
     SetShare,
@@ -74,7 +75,9 @@ def test_weights_and_sets_have_to_fit_one_another() -> None:
     with pytest.raises(DataError, match="1 faces an epoch by weight"):
         training_data([faces], TrainingConfig(data_weight=(0.4,)))
     with pytest.raises(DataError, match="a data set with neutral tells fewer than two"):
-        training_data([replace(faces, labels=("neutral",))], TrainingConfig())
+        training_data([faces, replace(faces, labels=("neutral",))], TrainingConfig())
+    with pytest.raises(ConfigError, match="no data set has contempt, fear; leave it out"):
+        training_data([replace(faces, labels=EMOTIONS[:6])], TrainingConfig())
 
 
 def test_an_epoch_takes_faces_by_the_weights_of_their_sets() -> None:

@@ -61,7 +61,7 @@ def test_what_is_learnt_from_each_set_is_said(
     folder, said = trained
     assert f"{ferplus_dir}: 320 faces to learn from, 320 an epoch; 0 without" in said
     assert f"{second}: 138 faces to learn from, 69 an epoch; 20 without one of the labels" in said
-    assert "2 of them, of another set, are left out" in said
+    assert "2 that look like one of another set are left out" in said
     provenance = open_model(folder / "model.onnx").metadata.provenance
     assert provenance["settings"]["data_weight"] == [1, 0.5]
     assert provenance["data"]["train"]["faces"] == 320 + 158

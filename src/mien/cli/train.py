@@ -138,13 +138,11 @@ def _note_data(training: "Training") -> None:
         left_out = len({leak.train for leak in leaks if leak.is_between_sets})
         console.note(
             f"{len({leak.train for leak in leaks}):,} training faces look like "
-            f"{len({leak.held_out for leak in leaks}):,} validation or test faces; {left_out:,} of "
-            f"them, of another set, are left out. All: {training.files.leaks}"
+            f"{len({leak.held_out for leak in leaks}):,} validation or test faces "
+            f"({training.files.leaks}); {left_out:,} that look like one of another set are left out"
         )
-        for train, held_out, bits in leaks[:SHOWN_LEAKS]:
-            console.note(f"  {train.path} looks like {held_out.path} ({bits} of 255 bits differ)")
-        if len(leaks) > SHOWN_LEAKS:
-            console.note("  ...")
+        for leak in leaks[:SHOWN_LEAKS]:
+            console.note(f"  {leak.train.path} looks like {leak.held_out.path}")
 
 
 def _shown_on(bar: console.Bar) -> Callable[[Any], None]:

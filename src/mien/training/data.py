@@ -100,8 +100,13 @@ def training_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingDa
     Raises:
         DataError: fewer than two faces of a set are left, or it tells fewer than two of the
             labels apart.
-        ConfigError: there are weights, but not one for each set.
+        ConfigError: there are weights, but not one for each set, or no set has one of the labels.
     """
+    missing = set(config.labels).difference(*(faces.labels for faces in sets))
+    if missing:
+        raise ConfigError(
+            f"no data set has {', '.join(sorted(missing))}; leave it out of the labels"
+        )
     weights = config.data_weight or (1.0,) * len(sets)
     if len(weights) != len(sets):
         raise ConfigError(
