@@ -118,3 +118,18 @@ def write_video(path: Path, frames: list[NDArray[np.uint8]], times_ms: list[int]
             frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+def write_sound(path: Path, seconds: float, codec: str, rate: int = 44_100) -> None:
+    """A file with a tone and nothing to see."""
+    ticks = np.arange(int(seconds * rate))
+    tone = (8000 * np.sin(2 * np.pi * 440 * ticks / rate)).astype(np.int16)[None]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "mono"
+        for start in range(0, tone.shape[1], 1024):
+            frame = av.AudioFrame.from_ndarray(tone[:, start : start + 1024], "s16", "mono")
+            frame.rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

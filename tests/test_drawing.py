@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from mien.drawing import COLORS, draw_faces, label_text
 from mien.images import to_rgb
@@ -10,6 +12,8 @@ from mien.labels import EMOTIONS
 from mien.results import FaceResult
 
 Picture = NDArray[np.uint8]
+
+SHARES = (0.1, 0.4, 0.15, 0.25, 0.05, 0.03, 0.02, 0.0)
 
 
 def face(box: tuple[int, int, int, int], **changes: Any) -> FaceResult:
@@ -53,12 +57,16 @@ def test_only_the_box_and_its_label_are_drawn(picture: Picture) -> None:
     assert not where[126:224, 156:244].any()
 
 
-def test_the_input_is_not_touched(picture: Picture) -> None:
+@pytest.mark.parametrize("bars", [False, True])
+def test_the_input_is_not_touched(bars: bool, picture: Picture) -> None:
     kept = picture.copy()
-    drawn = draw_faces(picture, [face((10, 10, 50, 50))])
+    drawn = draw_faces(picture, [face((10, 10, 50, 50))], bars)
     assert np.array_equal(picture, kept)
     picture.flags.writeable = False
-    assert np.array_equal(draw_faces(picture, [face((10, 10, 50, 50))]), drawn)
+    assert np.array_equal(draw_faces(picture, [face((10, 10, 50, 50))], bars), drawn)
+    mirrored = draw_faces(picture[:, ::-1], [face((10, 10, 50, 50))], bars)
+    assert changed(picture[:, ::-1], mirrored).any()
+    assert np.array_equal(picture, kept)
 
 
 def test_without_faces_comes_a_copy(picture: Picture) -> None:
@@ -90,6 +98,28 @@ def test_an_uncertain_answer_looks_different(picture: Picture) -> None:
         assert colors_of(unsure[edge]) == {COLORS["happiness"], "#000000"}
 
 
+def test_an_uncertain_label_is_hollow(picture: Picture) -> None:
+    yellow = ImageColor.getrgb(COLORS["happiness"])
+    filled, hollow = (
+        (draw_faces(picture, [face((150, 120, 100, 110), uncertain=uncertain)])[:118] == yellow)
+        .all(axis=2)
+        .sum()
+        for uncertain in (False, True)
+    )
+    assert 0 < 3 * hollow < filled
+
+
+def test_a_followed_face_shows_its_number(picture: Picture) -> None:
+    followed = face((150, 120, 100, 110), track_id=3)
+    assert label_text(followed) == "#3 happiness 93%"
+    first, second = (
+        draw_faces(picture, [{**followed, "track_id": number}], bars=True) for number in (1, 2)
+    )
+    where = changed(first, second)
+    assert where.any()
+    assert not where[120:].any()
+
+
 def test_the_label_says_emotion_confidence_and_doubt() -> None:
     assert label_text(face((0, 0, 1, 1))) == "happiness 93%"
     assert label_text(face((0, 0, 1, 1), uncertain=True)) == "happiness 93% ?"
@@ -103,6 +133,7 @@ def test_larger_faces_lie_on_top(picture: Picture) -> None:
     assert np.array_equal(drawn[100:280, 299], draw_faces(picture, [large])[100:280, 299])
 
 
+@pytest.mark.parametrize("bars", [False, True])
 @pytest.mark.parametrize("uncertain", [False, True])
 @pytest.mark.parametrize(
     "box",
@@ -120,9 +151,9 @@ def test_larger_faces_lie_on_top(picture: Picture) -> None:
     ],
 )
 def test_boxes_anywhere_are_drawn_with_their_label(
-    box: tuple[int, int, int, int], uncertain: bool, picture: Picture
+    box: tuple[int, int, int, int], uncertain: bool, bars: bool, picture: Picture
 ) -> None:
-    where = changed(picture, draw_faces(picture, [face(box, uncertain=uncertain)]))
+    where = changed(picture, draw_faces(picture, [face(box, uncertain=uncertain)], bars))
     x, y, width, height = box
     assert where[y, x]
     assert where[y + height - 1, x + width - 1]
@@ -134,7 +165,7 @@ def test_boxes_anywhere_are_drawn_with_their_label(
 def test_tiny_pictures_are_drawn_on(shape: tuple[int, int], uncertain: bool) -> None:
     tiny = np.full((*shape, 3), 50, np.uint8)
     box = (0, 0, shape[1], shape[0])
-    assert changed(tiny, draw_faces(tiny, [face(box, uncertain=uncertain)])).any()
+    assert changed(tiny, draw_faces(tiny, [face(box, uncertain=uncertain)], bars=True)).any()
 
 
 def test_grey_pictures_are_drawn_on_in_colour(picture: Picture) -> None:
@@ -149,3 +180,119 @@ def test_lines_grow_with_the_picture() -> None:
     thick = draw_faces(large, [face((1000, 1000, 1000, 1000))])
     assert thin[150, 100:130].any(axis=1).sum() == 1
     assert thick[1500, 1000:1300].any(axis=1).sum() == 10
+
+
+def extent(where: NDArray[np.bool_]) -> tuple[int, int]:
+    """Height and width of what has changed."""
+    rows, columns = np.nonzero(where)
+    return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+
+
+def panel_of(picture: Picture, *faces: FaceResult) -> NDArray[np.bool_]:
+    """Where the bars change a picture."""
+    return changed(draw_faces(picture, faces), draw_faces(picture, faces, bars=True))
+
+
+@pytest.mark.parametrize("shade", [0, 128, 255])
+def test_bars_are_as_long_as_their_probabilities(shade: int) -> None:
+    plain = np.full((1200, 800, 3), shade, np.uint8)
+    emotions = dict(zip(EMOTIONS, SHARES, strict=True))
+    drawn = draw_faces(plain, [face((10, 40, 150, 300), emotion="", emotions=emotions)], True)
+    lengths, heights = [], []
+    for emotion in EMOTIONS[1:]:  # neutral's grey could be writing
+        in_row = (drawn == ImageColor.getrgb(COLORS[emotion])).all(axis=2).sum(axis=1)
+        lengths.append(in_row.max())
+        heights.append(in_row.argmax())
+    assert lengths[0] > 25
+    np.testing.assert_allclose(lengths, lengths[0] / SHARES[1] * np.array(SHARES[1:]), atol=1.1)
+    assert lengths[-1] == 0
+    assert heights[:-1] == sorted(set(heights[:-1]))
+
+
+@pytest.mark.parametrize("x", [0, 100, 540])
+@pytest.mark.parametrize("y", [0, 200, 380])
+def test_labels_and_panels_are_whole_wherever_the_face_is(x: int, y: int) -> None:
+    plain = np.full((480, 640, 3), 128, np.uint8)
+    middle, there = face((270, 190, 100, 100)), face((x, y, 100, 100))
+    assert extent(panel_of(plain, there)) == extent(panel_of(plain, middle))
+    outside = []
+    for one in (middle, there):
+        left, top, width, height = one["box"]
+        where = changed(plain, draw_faces(plain, [one]))
+        where[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1] = False
+        outside.append(where.sum())
+    assert outside[0] == outside[1]
+
+
+def test_a_label_shrinks_into_a_narrow_picture() -> None:
+    narrow = np.full((400, 100, 3), 9, np.uint8)
+    drawn = draw_faces(narrow, [face((30, 99, 60, 80), track_id=12, uncertain=True)])
+    frame = (drawn[:97] == ImageColor.getrgb(COLORS["happiness"])).all(axis=2)
+    sides = np.nonzero(frame.sum(axis=0) > 8)[0]
+    assert len(sides) == 2
+    assert 60 < np.ptp(sides) < 100
+
+
+def test_panels_leave_faces_and_labels_free(picture: Picture) -> None:
+    boxes = [(687, 293, 105, 128), (316, 233, 98, 129), (530, 309, 98, 126), (214, 65, 95, 113)]
+    faces = [face(box, track_id=i) for i, box in enumerate([*boxes, (435, 218, 82, 98)])]
+    wide = np.tile(picture, (3, 3, 1))[:667, :1000]
+    plain = draw_faces(wide, faces)
+    panels = panel_of(wide, *faces)
+    assert not (panels & changed(wide, plain)).any()
+    for one in faces:
+        x, y, width, height = one["box"]
+        assert not panels[y : y + height, x : x + width].any()
+    assert panels.sum() == pytest.approx(5 * panel_of(wide, faces[0]).sum(), rel=0.01)
+
+
+@pytest.mark.parametrize("count", [7, 8, 12])
+def test_a_panel_has_a_row_for_every_class(count: int, picture: Picture) -> None:
+    two, several = (
+        extent(
+            panel_of(
+                picture,
+                face((20, 30, 50, 60), emotions={f"class {i:02}": 1 / rows for i in range(rows)}),
+            )
+        )
+        for rows in (2, count)
+    )
+    row_height = (several[0] - two[0]) / (count - 2)
+    assert row_height >= 9
+    assert row_height == round(row_height)
+    assert several[1] == two[1]
+
+
+def test_a_panel_that_cannot_be_read_is_left_out(picture: Picture) -> None:
+    classes = {f"class {i}": 0.01 for i in range(100)}
+    assert not panel_of(picture, face((20, 30, 50, 60), emotions=classes)).any()
+    assert not panel_of(np.ascontiguousarray(picture[:32, :32]), face((4, 4, 20, 24))).any()
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (4000, 100), (100, 4000), (3000, 4000)])
+def test_pictures_of_all_sizes_are_drawn_on(shape: tuple[int, int]) -> None:
+    dark = np.full((*shape, 3), 9, np.uint8)
+    height, width = shape
+    faces = [
+        face((i * width // 14, i * height // 14, width // 3, height // 3), uncertain=i % 2 == 0)
+        for i in range(12)
+    ]
+    faces.append(face((0, 0, width, height)))
+    drawn = draw_faces(dark, faces, bars=True)
+    assert changed(dark, drawn).any()
+
+
+def test_a_tiny_face_can_still_be_seen() -> None:
+    large = np.full((1000, 1500, 3), 9, np.uint8)
+    where = changed(large, draw_faces(large, [face((700, 500, 12, 12), uncertain=True)], True))
+    assert where[500, 700]
+    assert not where[502:510, 702:710].any()
+    assert where.sum() < 30_000
+
+
+def test_threads_draw_the_same(picture: Picture) -> None:
+    faces = [face((20 + i, 40, 60, 70), track_id=i, confidence=i / 100) for i in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda one: draw_faces(picture, [one], True), faces))
+    for one, drawn in zip(faces, together, strict=True):
+        assert np.array_equal(drawn, draw_faces(picture, [one], True))

@@ -74,5 +74,14 @@ def test_every_command_and_option_has_a_help_text(names: tuple[str, ...]) -> Non
 
 
 def test_the_commands_are_those_of_the_manual() -> None:
-    wanted = {"demo", "image", "prepare ferplus", "train", "validate", "export"}
+    wanted = {
+        "demo",
+        "image",
+        "prepare ferplus",
+        "prepare folder",
+        "data inspect",
+        "train",
+        "validate",
+        "export",
+    }
     assert wanted <= set(map(" ".join, COMMANDS))

@@ -269,6 +269,13 @@ def test_show_takes_read_only_frames_and_draws_on_them(
     assert np.array_equal(drawn, blank)
 
 
+def test_show_draws_bars_on_wish(recognition: EmotionRecognition, astronaut: Frame) -> None:
+    with_bars = recognition.show(astronaut, bars=True)
+    where = (with_bars != recognition.show(astronaut)).any(axis=2)
+    assert where.sum() > 5000
+    assert np.array_equal(recognition.show(astronaut, "RGB", bars=True), with_bars[..., ::-1])
+
+
 def test_a_box_alone_is_enough(recognition: EmotionRecognition, astronaut: Frame) -> None:
     (face,) = recognition.run(astronaut, boxes=[HER_BOX])
     assert list(face) == FACE_KEYS
@@ -386,7 +393,8 @@ def test_faces_of_a_detector_may_reach_over_the_border(astronaut: Frame) -> None
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"detector": FixedDetector(), "min_face_size": 20}, "min_face_size is for the packaged"),
+        ({"detector": FixedDetector(), "min_face_size": 20}, "min_face_size is for packaged"),
+        ({"detector": "haar"}, "detector is 'haar', expected retinaface or mtcnn"),
         ({"min_face_size": 0}, "min_face_size is 0"),
         ({"threads": -1}, "threads is -1"),
         ({"threads": 1.5}, "threads is 1.5"),
@@ -431,7 +439,7 @@ def test_one_picture_is_no_batch(
 
 @pytest.mark.parametrize("settings", [{"color": "GBR"}, {"return_type": "GRAY"}])
 def test_an_unknown_colour_order_is_refused(
-    settings: dict[str, str], recognition: EmotionRecognition, blank: Frame
+    settings: dict[str, Any], recognition: EmotionRecognition, blank: Frame
 ) -> None:
     with pytest.raises(ImageError, match="expected 'BGR' or 'RGB'"):
         recognition.show(blank, **settings)

@@ -1,7 +1,7 @@
 """Streams from real files, made with PyAV."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from mien import ConfigError, EmotionRecognition, SourceError
 from mien.images import write_image
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame, open_source
-from mien.streaming import Analysis, stream
+from mien.streaming import MOST_TOGETHER, Analysis, stream
 from tests.made import write_video
 
 Image = NDArray[np.uint8]
@@ -148,33 +148,6 @@ def test_a_folder_of_pictures_comes_in_the_order_of_names(
     assert [int(frame.frame.mean()) for frame in frames] == [97, 98, 99]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "no such file or folder"),
-        (b"", "can't be read as a video"),
-        (b"just a text, no video at all\n" * 50, "can't be read as a video"),
-    ],
-)
-def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
-    path = tmp_path / "film.mp4"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(SourceError, match=message):
-        open_source(path)
-
-
-def test_a_file_with_sound_alone_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "sound.wav"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        frame.rate = 8000
-        container.mux(stream.encode(frame))
-    with pytest.raises(SourceError, match="holds no video"):
-        open_source(path)
-
-
 def test_an_error_of_the_source_comes_after_the_frames_before_it(
     recognition: EmotionRecognition,
 ) -> None:
@@ -268,11 +241,35 @@ class Live(Source):
 class Blind:
     """An analyst that sees no faces."""
 
-    def analyse(self, frame_rgb: Image, faces: object) -> Analysis:
+    def find(self, frame_rgb: Image) -> Analysis:
         return Analysis([], [], np.empty((0, 8)), np.empty(0))
+
+    def classify(self, frames_rgb: Sequence[Image], faces: object) -> list[Analysis]:
+        return [Blind.find(self, frame_rgb) for frame_rgb in frames_rgb]
 
     def describe(self, frame_rgb: Image, analysis: Analysis, probability: object) -> list[Any]:
         return []
+
+
+def test_frames_between_two_searches_are_classified_together_and_come_in_order() -> None:
+    class Counting(Blind):
+        searches, batches = 0, list[int]()
+
+        def find(self, frame_rgb: Image) -> Analysis:
+            self.searches += 1
+            return super().find(frame_rgb)
+
+        def classify(self, frames_rgb: Sequence[Image], faces: object) -> list[Analysis]:
+            self.batches.append(len(frames_rgb))
+            return super().classify(frames_rgb, faces)
+
+    analyst = Counting()
+    source = open_source([grey(0)] * 30)
+    frames = stream(analyst, source, detect_every=12, smoother=Smoother(0), workers=1)
+    assert [frame.number for frame in frames] == list(range(30))
+    assert analyst.searches == 3
+    assert sum(analyst.batches) == 27
+    assert 1 < max(analyst.batches) <= MOST_TOGETHER
 
 
 def test_of_a_live_source_the_newest_frame_is_taken_and_it_may_fall_silent() -> None:

@@ -49,6 +49,20 @@ def test_two_who_cross_keep_their_numbers(hidden: float, speed: float) -> None:
     assert len(numbers[-1]) == 2
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_twins_who_cross_are_told_apart_by_their_motion(seed: int) -> None:
+    # One walks, one stands behind and is not found for a while; boxes shake by a few pixels.
+    generator = np.random.default_rng(seed)
+    tracker, numbers = Tracker(), []
+    for step in range(50):
+        walking = 100 + 8 * step
+        boxes = [(walking + generator.normal(0, 2), 50 + generator.normal(0, 2), 60, 60)]
+        if abs(walking - 300) > 40:
+            boxes.append((300 + generator.normal(0, 2), 50 + generator.normal(0, 2), 60, 60))
+        numbers.append(tracker.update(boxes, [ANNA] * len(boxes), step / 25))
+    assert {tuple(one) for one in numbers} == {(1, 2), (1,)}
+
+
 def test_a_face_that_is_missed_for_a_moment_keeps_its_number() -> None:
     tracker = Tracker()
     for step in range(10):

@@ -79,10 +79,7 @@ class RetinaFace:
         device: str = "cpu",
         threads: int = 0,
     ) -> None:
-        if min_face_size is not None and not (
-            isinstance(min_face_size, int | float) and 0 < min_face_size < float("inf")
-        ):
-            raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
+        check_min_face_size(min_face_size)
         self._min_face_size = min_face_size
         self._score_threshold = score_threshold
         self._session = create_session(_weights(), device, threads)
@@ -114,6 +111,14 @@ class RetinaFace:
             scores[0, likely, 1].astype(np.float64),
             _decode_landmarks(points[0, likely], anchors) * back,
         )
+
+
+def check_min_face_size(min_face_size: float | None) -> None:
+    """Raise ConfigError unless it is pixels above 0, or None."""
+    if min_face_size is not None and not (
+        isinstance(min_face_size, int | float) and 0 < min_face_size < float("inf")
+    ):
+        raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
 
 
 def _scaled(frame_rgb: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

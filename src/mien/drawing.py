@@ -1,10 +1,14 @@
 """Results drawn on a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import chain
+from math import ceil
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mien.results import FaceResult, confidence_text
 
@@ -20,67 +24,206 @@ COLORS = {
     "contempt": "#E69F00",
 }
 OTHER_COLOR = "#FFFFFF"
-DARK, LIGHT = "#000000", "#FFFFFF"
+DARK, LIGHT, DIM = "#000000", "#FFFFFF", "#CCCCCC"
+#: Dark plates let a little of the picture through.
+SHADE = "#000000DC"
+#: Font sizes in pixels: the least one, and the least one where the picture is too small for it.
+LEAST_SIZE, TINY_SIZE = 11, 8
+#: Between a box and what belongs to it, in pixels.
+GAP = 2
+
+Picture = NDArray[np.uint8]
+#: x, y, width and height, in pixels.
+Box = Sequence[int]
 
 
-def draw_faces(image_rgb: NDArray[np.uint8], faces: Sequence[FaceResult]) -> NDArray[np.uint8]:
-    """A new picture (H, W, 3) with a box and a line of text a face.
+def draw_faces(image_rgb: Picture, faces: Sequence[FaceResult], bars: bool = False) -> Picture:
+    """A new picture (H, W, 3) with a box and a label a face.
 
-    An uncertain answer has a broken box and a question mark. Sizes follow the picture's.
+    An uncertain answer has a broken box, a hollow label and a question mark. Sizes follow those
+    of the picture and of the face.
+
+    Args:
+        image_rgb: the picture (H, W, 3); it is not changed.
+        faces: what to draw; where they overlap, the first lies on top.
+        bars: by each face, draw a panel with a bar an emotion, as long as its probability. A
+            picture that is too small for a readable panel gets none.
     """
-    picture = Image.fromarray(image_rgb)
-    pen = ImageDraw.Draw(picture)
-    unit = max(1, round(min(picture.size) / 250))  # width of a line, in pixels
-    order = list(reversed(faces))  # the largest is drawn last, on top
-    for face in order:
-        _draw_box(pen, face, unit)
-    for face in order:
-        _draw_label(pen, face, unit, picture.size)
-    return np.array(picture)
+    drawn = image_rgb.copy()
+    room = (drawn.shape[1], drawn.shape[0])
+    for face in reversed(faces):
+        _draw_box(drawn, face, room)
+    for plate, x, y in reversed(_plates(faces, room, bars)):
+        pixels = drawn[y : y + plate.height, x : x + plate.width]
+        patch = Image.fromarray(pixels)
+        patch.paste(plate, (0, 0), plate)
+        pixels[:] = np.asarray(patch)
+    return drawn
 
 
 def label_text(face: FaceResult) -> str:
-    """Emotion and confidence in a few words."""
+    """Emotion and confidence in a few words, after the number of a face that is followed."""
+    number = f"#{face['track_id']} " if "track_id" in face else ""
     doubt = " ?" if face["uncertain"] else ""
-    return f"{face['emotion']} {confidence_text(face['confidence'])}{doubt}"
+    return f"{number}{face['emotion']} {confidence_text(face['confidence'])}{doubt}"
 
 
-def _draw_box(pen: ImageDraw.ImageDraw, face: FaceResult, unit: int) -> None:
-    left, top, width, height = face["box"]
-    right, bottom = left + width - 1, top + height - 1
-    pen.rectangle((left - unit, top - unit, right + unit, bottom + unit), None, DARK, 3 * unit)
-    pen.rectangle((left, top, right, bottom), None, _color(face), unit)
+def _plates(
+    faces: Sequence[FaceResult], room: tuple[int, int], bars: bool
+) -> list[tuple[Image.Image, int, int]]:
+    """Labels, then panels, with their x and y in a picture of the size `room`."""
+    labels = [_fitting(_label, face, room) or _label(face, TINY_SIZE) for face in faces]
+    panels = [_fitting(_panel, face, room) for face in faces] if bars else []
+    taken: list[list[Box]] = [[face["box"]] for face in faces]  # of each face
+    placed = []
+    for plate, own in zip([*labels, *panels], taken * 2, strict=False):
+        if plate is not None:
+            x, y = _place(plate.size, own, list(chain(*taken)), room)
+            own.append((x, y, *plate.size))
+            placed.append((plate, x, y))
+    return placed
+
+
+def _label(face: FaceResult, size: int) -> Image.Image:
+    """Writing on a plate in the emotion's colour, or on a dark one in a frame of that colour."""
+    text, color = _writing(label_text(face), size), _color(face["emotion"])
+    margin = 1 + size // 4
+    plate_size = (text.width + 2 * margin, text.height + margin)
+    if face["uncertain"]:
+        ink, fill, edge, edge_width = LIGHT, SHADE, color, 1 + size // 12
+    else:
+        ink, fill, edge, edge_width = DARK if _is_bright(color) else LIGHT, color, DARK, 1
+    plate = Image.new("RGBA", plate_size, fill)
+    pen = ImageDraw.Draw(plate)
+    pen.rectangle((0, 0, plate.width - 1, plate.height - 1), None, edge, edge_width)
+    plate.paste(ink, (margin, margin // 2), text)
+    return plate
+
+
+def _panel(face: FaceResult, size: int) -> Image.Image:
+    """A row an emotion on a dark plate: its name, a bar, its probability."""
+    size = max(TINY_SIZE, round(0.85 * size))
+    names = [_writing(name, size) for name in face["emotions"]]
+    margin, bar_width, share_width = 1 + size // 3, 5 * size, _writing(">99%", size).width
+    row_height = names[0].height
+    bar_x = margin + max(name.width for name in names) + margin
+    width = bar_x + bar_width + margin + share_width + margin
+    plate = Image.new("RGBA", (width, len(names) * row_height + margin), SHADE)
+    pen = ImageDraw.Draw(plate)
+    pen.line((bar_x - 1, margin, bar_x - 1, plate.height - margin), DIM)
+    for row, (name, (emotion, probability)) in enumerate(
+        zip(names, face["emotions"].items(), strict=True)
+    ):
+        y = margin // 2 + row * row_height
+        ink = LIGHT if emotion == face["emotion"] else DIM
+        plate.paste(ink, (margin, y), name)
+        length = round(probability * bar_width)
+        if length:
+            top, bottom = y + row_height // 4, y + row_height - row_height // 4
+            pen.rectangle((bar_x, top, bar_x + length - 1, bottom - 1), _color(emotion))
+        share = _writing(confidence_text(probability), size)
+        plate.paste(ink, (width - margin - share.width, y), share)
+    return plate
+
+
+def _fitting(
+    make: Callable[[FaceResult, int], Image.Image], face: FaceResult, room: tuple[int, int]
+) -> Image.Image | None:
+    """A plate whose font follows the picture and the face, smaller where it must be; or None."""
+    wanted = max(LEAST_SIZE, min(round(min(room) / 40), face["box"][2] // 5))
+    for size in range(wanted, TINY_SIZE - 1, -1):
+        plate = make(face, size)
+        if plate.width <= room[0] and plate.height <= room[1]:
+            return plate
+    return None
+
+
+def _place(
+    size: tuple[int, int], anchors: Sequence[Box], taken: Sequence[Box], room: tuple[int, int]
+) -> tuple[int, int]:
+    """Where by its anchors a plate hides least of what is taken; the first anchors come first."""
+    around = [spot for anchor in anchors for spot in _spots(size, anchor)]
+    spots = np.maximum(0, np.minimum(around, np.subtract(room, size)))
+    obstacles = np.asarray(taken)
+    low = np.maximum(spots[:, None], obstacles[:, :2])
+    high = np.minimum(spots[:, None] + size, obstacles[:, :2] + obstacles[:, 2:])
+    hidden = np.clip(high - low, 0, None).prod(axis=2).sum(axis=1)
+    x, y = spots[hidden.argmin()].tolist()
+    return x, y
+
+
+def _spots(size: tuple[int, int], box: Box) -> list[tuple[int, int]]:
+    """Where a plate can lie by a box, the best first."""
+    x, y, width, height = box
+    end_x, end_y = x + width - size[0], y + height - size[1]
+    left, above = x - GAP - size[0], y - GAP - size[1]
+    right, below = x + width + GAP, y + height + GAP
+    return [
+        *((x, above), (end_x, above)),
+        *((right, y), (left, y)),
+        *((x, below), (end_x, below)),
+        *((right, end_y), (left, end_y)),
+    ]
+
+
+def _draw_box(drawn: Picture, face: FaceResult, room: tuple[int, int]) -> None:
+    """A line along the inside of the box, with a dark one on both sides of it."""
+    x, y, box_width, box_height = face["box"]
+    right, bottom = x + box_width, y + box_height
+    width = _line_width(face, room)
+    rim = (width + 1) // 2
+    _fill_frame(drawn, (x - rim, y - rim, right + rim, bottom + rim), width + 2 * rim, DARK)
+    _fill_frame(drawn, (x, y, right, bottom), width, _color(face["emotion"]))
     if not face["uncertain"]:
         return
-    dash = 4 * unit
-    for start in range(left + dash, right, 2 * dash):
-        for y in (top, bottom - unit + 1):
-            pen.rectangle((start, y, min(start + dash, right), y + unit - 1), DARK)
-    for start in range(top + dash, bottom, 2 * dash):
-        for x in (left, right - unit + 1):
-            pen.rectangle((x, start, x + unit - 1, min(start + dash, bottom)), DARK)
+    dash = 4 * width
+    for start in range(x + dash, right, 2 * dash):
+        for top in (y, bottom - width):
+            _fill(drawn, start, top, min(start + dash, right), top + width, DARK)
+    for start in range(y + dash, bottom, 2 * dash):
+        for left in (x, right - width):
+            _fill(drawn, left, start, left + width, min(start + dash, bottom), DARK)
 
 
-def _draw_label(
-    pen: ImageDraw.ImageDraw, face: FaceResult, unit: int, size: tuple[int, int]
-) -> None:
-    """Text on a plate in the emotion's colour: above the box, or inside where there is no room."""
-    text, color = label_text(face), _color(face)
-    font = ImageFont.load_default(size=max(11, 6 * unit))
-    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    width, height = right - left + 4 * unit, bottom - top + 4 * unit
-    x = max(0, min(face["box"][0] - unit, size[0] - width))
-    y = face["box"][1] - height - unit
-    y = face["box"][1] if y < 0 else y
-    pen.rectangle((x, y, x + width, y + height), color, DARK, 1)
-    ink = DARK if _is_bright(color) else LIGHT
-    pen.text((x + 2 * unit - left, y + 2 * unit - top), text, ink, font=font)
+def _fill_frame(drawn: Picture, edges: tuple[int, int, int, int], width: int, color: str) -> None:
+    left, top, right, bottom = edges
+    _fill(drawn, left, top, right, top + width, color)
+    _fill(drawn, left, bottom - width, right, bottom, color)
+    _fill(drawn, left, top, left + width, bottom, color)
+    _fill(drawn, right - width, top, right, bottom, color)
 
 
-def _color(face: FaceResult) -> str:
-    return COLORS.get(face["emotion"], OTHER_COLOR)
+def _fill(drawn: Picture, left: int, top: int, right: int, bottom: int, color: str) -> None:
+    """Colour what lies in the picture of a rectangle, without its right and bottom edge."""
+    corners = (left, top), (right - 1, bottom - 1)
+    cv2.rectangle(drawn, *corners, ImageColor.getrgb(color), cv2.FILLED)
+
+
+def _line_width(face: FaceResult, room: tuple[int, int]) -> int:
+    """In pixels; what is small keeps thin lines, so that they do not hide it."""
+    return max(1, min(round(min(room) / 250), min(face["box"][2:]) // 24))
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=1024)
+def _writing(text: str, size: int) -> Image.Image:
+    """A line of text as a mask; all lines of a size are equally high."""
+    font = _font(size)
+    left, _, right, _ = font.getbbox(text)
+    height = 1 + ceil(font.getbbox("(g|")[3])
+    mask = Image.new("L", (max(1, ceil(right - left)), height))
+    ImageDraw.Draw(mask).text((-left, 0), text, 255, font=font)
+    return mask
+
+
+def _color(emotion: str) -> str:
+    return COLORS.get(emotion, OTHER_COLOR)
 
 
 def _is_bright(color: str) -> bool:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 110
+    red, green, blue = ImageColor.getrgb(color)[:3]
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 100

@@ -10,6 +10,12 @@ PICTURE_SUFFIXES = {
     *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 }
 
+#: Endings of video files, as they are looked for in folders.
+VIDEO_SUFFIXES = {
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+    *(".mts", ".ogv", ".ts", ".webm", ".wmv"),
+}
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from mien.drawing import draw_faces
 from mien.errors import ConfigError, ImageError
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
+from mien.mtcnn import MTCNN
 from mien.results import DetectedFace, FaceResult, found_face
 from mien.smoothing import Smoother
 from mien.sources import open_source
@@ -37,10 +38,13 @@ class EmotionRecognition:
     Args:
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
         model: a model file, or the name of a packaged model.
-        detector: an object with `detect(frame_rgb)`; RetinaFace if None.
-        threads: how many threads a network may take; 0 for one a core.
-        min_face_size: the smallest face to find, in pixels. None looks at every frame at 640
-            pixels along its longer side, at a constant cost.
+        detector: "retinaface", "mtcnn" (with `mien[mtcnn]`), or an object with
+            `detect(frame_rgb)`.
+        threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
+            `torch.set_num_threads`.
+        min_face_size: the smallest face to find, in pixels. None is the detector's own choice:
+            RetinaFace then looks at every frame at 640 pixels along its longer side, at a constant
+            cost.
 
     Raises:
         ModelError: the model file is missing, damaged or contradicts itself.
@@ -52,19 +56,15 @@ class EmotionRecognition:
         device: str = "cpu",
         *,
         model: str | Path = "default",
-        detector: Detector | None = None,
+        detector: Detector | str = "retinaface",
         threads: int = 0,
         min_face_size: float | None = None,
     ) -> None:
-        if detector is not None and min_face_size is not None:
-            raise ConfigError("min_face_size is for the packaged detector; set it in your own one")
         if not isinstance(threads, int) or threads < 0:
             raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
         self._threads = threads
         self._model = open_model(model, device, threads)
-        if detector is None:
-            detector = RetinaFace(min_face_size, device=device, threads=threads)
-        self._detector = detector
+        self._detector = _open_detector(detector, min_face_size, device, threads)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -162,21 +162,24 @@ class EmotionRecognition:
         workers = self._threads or os.cpu_count() or 1
         return stream(_Analyst(self), opened, detect_every, smoother, workers)
 
-    def show(self, frame: Any, return_type: str = "BGR", color: str = "BGR") -> NDArray[np.uint8]:
+    def show(
+        self, frame: Any, return_type: str = "BGR", color: str = "BGR", *, bars: bool = False
+    ) -> NDArray[np.uint8]:
         """A new picture of a frame with its faces and their emotions drawn in.
 
         Args:
             frame: the picture; it is not changed.
             return_type: the order of the channels returned, "BGR" or "RGB".
             color: the order of the frame's channels.
+            bars: by each face, draw a bar an emotion, as long as its probability.
 
         Raises:
             ImageError: the frame can't be taken.
         """
         check_color(return_type)
         frame_rgb = to_rgb(frame, color)
-        drawn = draw_faces(frame_rgb, self._recognise([frame_rgb])[0])
-        return drawn if return_type == "RGB" else np.ascontiguousarray(drawn[..., ::-1])
+        drawn = draw_faces(frame_rgb, self._recognise([frame_rgb])[0], bars)
+        return drawn if return_type == "RGB" else to_rgb(drawn)  # swaps red and blue back
 
     def _recognise(
         self, frames_rgb: Sequence[NDArray[np.uint8]], boxes: list[Sequence[float]] | None = None
@@ -258,13 +261,22 @@ class _Analyst:
     def __init__(self, recognition: EmotionRecognition) -> None:
         self._recognition = recognition
 
-    def analyse(
-        self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace] | None
-    ) -> Analysis:
+    def find(self, frame_rgb: NDArray[np.uint8]) -> Analysis:
+        found = _by_size(self._recognition._detector.detect(frame_rgb))
+        return self.classify([frame_rgb], [found])[0]
+
+    def classify(
+        self, frames_rgb: Sequence[NDArray[np.uint8]], faces: Sequence[Sequence[DetectedFace]]
+    ) -> list[Analysis]:
         er = self._recognition
-        found = _by_size(er._detector.detect(frame_rgb)) if faces is None else list(faces)
-        cuts = er._cuts(frame_rgb, found)
-        return Analysis(found, cuts, *er._classified(cuts))
+        cuts = [er._cuts(*one) for one in zip(frames_rgb, faces, strict=True)]
+        probability, likeness = er._classified([cut for some in cuts for cut in some])
+        ends = np.cumsum([len(some) for some in cuts])[:-1]
+        shares, likenesses = np.split(probability, ends), np.split(likeness, ends)
+        return [
+            Analysis(list(faces[place]), cuts[place], shares[place], likenesses[place])
+            for place in range(len(frames_rgb))
+        ]
 
     def describe(
         self, frame_rgb: NDArray[np.uint8], analysis: Analysis, probability: NDArray[np.float64]
@@ -275,6 +287,20 @@ class _Analyst:
             found_face(face, width, height, answer)
             for face, answer in zip(analysis.faces, answers, strict=True)
         ]
+
+
+def _open_detector(
+    detector: Detector | str, min_face_size: float | None, device: str, threads: int
+) -> Detector:
+    if detector == "retinaface":
+        return RetinaFace(min_face_size, device=device, threads=threads)
+    if detector == "mtcnn":
+        return MTCNN(min_face_size, device=device)
+    if isinstance(detector, str):
+        raise ConfigError(f"detector is {detector!r}, expected retinaface or mtcnn")
+    if min_face_size is not None:
+        raise ConfigError("min_face_size is for packaged detectors; set it in your own one")
+    return detector
 
 
 def _check_seconds(start_s: float, end_s: float | None) -> None:

@@ -2,10 +2,12 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
+from fractions import Fraction
 from importlib.util import find_spec
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -28,8 +30,14 @@ FRAMES_PER_SECOND = 25.0
 CLOSE_S = 1e-6
 #: PyAV counts the times of containers in these parts of a second.
 MICROSECONDS = 1_000_000
+#: Some containers are sought by any frame, and decoding begins with a later one that stands alone:
+#: then the file is read from so many seconds before, and at last from its beginning.
+SEEK_MARGINS_S = (0.0, 10.0)
 #: A stream that says nothing for so long has ended.
 SILENCE_S = 10.0
+#: A video that ends sooner than its container says by no more than this, in seconds and as a share
+#: of the whole, is complete: containers round, and the last frame may last.
+LEAST_MISSING_S, MISSING_SHARE = 0.5, 0.01
 
 
 class TimedFrame(NamedTuple):
@@ -52,10 +60,12 @@ class Source(AbstractContextManager["Source"]):
     Attributes:
         name: what it is, for messages.
         is_live: whether frames that are not taken in time are lost.
+        expected_frames: about how many come, where that is known beforehand.
     """
 
     name = ""
     is_live = False
+    expected_frames: int | None = None
 
     def __iter__(self) -> Iterator[TimedFrame]:
         raise NotImplementedError
@@ -138,64 +148,193 @@ class Video(Source):
     ) -> None:
         if find_spec("av") is None:
             raise SourceError("videos need PyAV, which is not installed: pip install 'mien[video]'")
-        import av
-
         self.name, self.is_live, self._every = str(path), is_live, every
         self._start_s, self._end_s = start_s, end_s
-        try:
-            self._container = av.open(str(path), timeout=SILENCE_S if is_live else None)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{path}: can't be read as a video ({_reason(error)})") from error
-        if not self._container.streams.video:
-            self._container.close()
-            raise SourceError(f"{path}: holds no video")
-        self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
+        self._open()
+        self.expected_frames = self._expected_frames()
+
+    def _expected_frames(self) -> int | None:
+        duration, rate = self._container.duration, self._stream.average_rate
+        if self.is_live or not duration or not rate:
+            return None
+        end_s = min(duration / MICROSECONDS, math.inf if self._end_s is None else self._end_s)
+        return max(0, round((end_s - self._start_s) * float(rate) / self._every))
 
     def __iter__(self) -> Iterator[TimedFrame]:
         """The frames, upright, from the start to the end.
 
         Raises:
-            SourceError: the decoder meets damage, after the frames before that; where a file is
-                merely cut off, its frames end.
+            SourceError: the file is damaged, or ends clearly before the time it says itself; after
+                the frames that could be read.
         """
-        import av
-
-        first_s = self._first_s()
-        step_s = 1 / float(self._stream.average_rate or FRAMES_PER_SECOND)
-        if self._start_s > 0:
-            with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
-                self._container.seek(int((self._start_s + first_s) * MICROSECONDS))
-        last_s: float | None = None
         number = 0
-        try:
-            for frame in self._container.decode(self._stream):
-                time_s = 0.0 if last_s is None else last_s + step_s
-                if frame.pts is not None:
-                    time_s = frame.time - first_s
-                last_s = time_s
-                if self._end_s is not None and time_s >= self._end_s:
-                    return
-                if time_s < self._start_s - CLOSE_S:
-                    continue
-                if number % self._every == 0:
-                    yield TimedFrame(number, upright(frame), time_s)
-                number += 1
-        except av.FFmpegError as error:
-            raise SourceError(
-                f"{self.name}: is damaged after {last_s or 0.0:.3f} s ({_reason(error)})"
-            ) from error
-        if number == 0 and self._start_s == 0:
-            raise SourceError(f"{self.name}: holds no frame that can be decoded")
+        for frame, time_s in self._timed_frames():
+            if self._end_s is not None and time_s >= self._end_s:
+                return
+            if time_s < self._start_s - CLOSE_S:
+                continue
+            if number % self._every == 0:
+                yield TimedFrame(number, upright(frame), time_s)
+            number += 1
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
 
-    def _first_s(self) -> float:
-        """When the first stream begins: containers may count from elsewhere than 0."""
-        start = self._container.start_time
-        return 0.0 if start is None else start / MICROSECONDS
+    def _open(self) -> None:
+        import av
+
+        try:
+            timeout_s = SILENCE_S if self.is_live else None
+            self._container = av.open(self.name, timeout=timeout_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = _reason(error)
+            raise SourceError(f"{self.name}: can't be read as a video ({reason})") from error
+        try:
+            self._stream = self._moving_stream()
+        except SourceError:
+            self._container.close()
+            raise
+        self._stream.thread_type = "AUTO"
+
+    def _moving_stream(self) -> "av.VideoStream":
+        from av.stream import Disposition
+
+        if self._container.format.name.endswith("_pipe") and not self.is_live:
+            raise SourceError(f"{self.name}: is a picture, expected a video")
+        for stream in self._container.streams.video:
+            if not stream.disposition & Disposition.attached_pic:  # the cover of a song
+                return stream
+        raise SourceError(f"{self.name}: holds no video")
+
+    def _timed_frames(self) -> Iterator[tuple["av.VideoFrame", float]]:
+        """The frames and their seconds, from the start or somewhat before it."""
+        for margin_s in SEEK_MARGINS_S:
+            if self._start_s > margin_s:
+                frames = self._read(self._start_s - margin_s)
+                with suppress(SourceError, StopIteration):
+                    first = next(frames)
+                    if first[1] <= self._start_s + CLOSE_S:
+                        return chain([first], frames)
+                self.close()
+                self._open()
+        return self._read(0.0)
+
+    def _read(self, begin_s: float) -> Iterator[tuple["av.VideoFrame", float]]:
+        """The frames and their seconds, from about `begin_s` on."""
+        import av
+
+        clock = _Clock(self._container, self._stream)
+        if begin_s > 0:
+            with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
+                self._container.seek(int((begin_s + clock.first_s) * MICROSECONDS))
+        packets = self._container.demux(self._stream)
+        damage: av.FFmpegError | None = None
+        try:
+            for packet in packets:
+                clock.note(packet)
+                for frame in packet.decode():
+                    yield frame, clock.time_s(frame)
+        except av.FFmpegError as error:
+            damage = error
+        if damage is not None:
+            with suppress(av.FFmpegError):
+                for frame in self._stream.decode(None):  # those that wait in the decoder
+                    yield frame, clock.time_s(frame)
+        if not self.is_live or damage is not None:
+            self._check_end(clock, damage, packets)
+
+    def _check_end(
+        self,
+        clock: "_Clock",
+        damage: "av.FFmpegError | None",
+        rest: Iterator["av.Packet[av.VideoStream]"],
+    ) -> None:
+        """Raise if the frames ended by damage or too soon."""
+        reason = "" if damage is None else f" ({_reason(damage)})"
+        reached_s = self._start_s if clock.end_s is None else clock.end_s
+        where = f"{reached_s:.2f} s"
+        if clock.stated_end_s is not None:
+            where += f" of {clock.stated_end_s:.2f} s"
+        if damage is not None and _holds_data(rest):
+            raise SourceError(f"{self.name}: is damaged after {where}{reason}")
+        if reached_s == 0:
+            raise SourceError(f"{self.name}: holds no frame that can be decoded{reason}")
+        if damage is not None or clock.misses_a_part(reached_s):
+            before = "before" if clock.end_s is None else "after"
+            raise SourceError(f"{self.name}: ends {before} {where}{reason}")
+
+
+class _Clock:
+    """When the frames of a video are shown, in seconds from its beginning.
+
+    Attributes:
+        first_s: when the first stream begins by the container's own times.
+        end_s: when the last frame that was read ends; None before the first.
+        stated_end_s: when the video ends by what the container says, if it does.
+    """
+
+    def __init__(self, container: "av.container.InputContainer", stream: "av.VideoStream") -> None:
+        self._step_s = 1 / float(stream.average_rate or FRAMES_PER_SECOND)
+        self._last_s: float | None = None
+        self._longest_s = LEAST_MISSING_S
+        # AVI has the times of decoding alone; the frames are shown in the same rhythm.
+        self._has_decoding_times = container.format.name == "avi"
+        self._decoding_times = deque[int]()
+        self._first = Fraction(container.start_time or 0, MICROSECONDS)
+        self.first_s = float(self._first)
+        end_s = _stated_end_s(container, stream)
+        self.stated_end_s = None if end_s is None else end_s - self.first_s
+
+    @property
+    def end_s(self) -> float | None:
+        return None if self._last_s is None else self._last_s + self._step_s
+
+    def note(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Take notice of what is decoded next."""
+        if self._has_decoding_times and packet.dts is not None:
+            self._decoding_times.append(packet.dts)
+
+    def time_s(self, frame: "av.VideoFrame") -> float:
+        """When a frame is shown, never earlier than the one before it."""
+        pts = self._decoding_times.popleft() if self._decoding_times else frame.pts
+        time_s = 0.0
+        if pts is not None and frame.time_base is not None:
+            time_s = float(pts * frame.time_base - self._first)
+        if self._last_s is not None:
+            if pts is None or time_s < self._last_s:
+                time_s = self._last_s + self._step_s
+            self._longest_s = max(self._longest_s, time_s - self._last_s)
+        self._last_s = time_s
+        return time_s
+
+    def misses_a_part(self, reached_s: float) -> bool:
+        """Whether more is missing than rounding and a long last frame explain."""
+        if self.stated_end_s is None:
+            return False
+        return self.stated_end_s - reached_s > self._longest_s + MISSING_SHARE * self.stated_end_s
+
+
+def _stated_end_s(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> float | None:
+    """When a video ends by the container's own times; None where it does not say."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    with suppress(KeyError, ValueError):  # Matroska has it as a tag
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    if container.duration is None or len(container.streams) > 1:
+        return None
+    return ((container.start_time or 0) + container.duration) / MICROSECONDS
+
+
+def _holds_data(packets: Iterator["av.Packet[av.VideoStream]"]) -> bool:
+    import av
+
+    with suppress(av.FFmpegError):
+        return any(packet.size for packet in packets)
+    return True
 
 
 def upright(frame: "av.VideoFrame") -> Image:
@@ -217,6 +356,7 @@ class Pictures(Source):
             )
         if not self._paths:
             raise SourceError(f"{path}: holds no pictures")
+        self.expected_frames = len(range(0, len(self._paths), every))
 
     def __iter__(self) -> Iterator[TimedFrame]:
         for number in range(0, len(self._paths), self._every):

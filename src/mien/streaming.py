@@ -22,6 +22,8 @@ Image = NDArray[np.uint8]
 DECODED_AHEAD = 4
 #: Frames at most that wait for their faces.
 MOST_WAITING = 64
+#: Frames at most whose followed faces are classified together.
+MOST_TOGETHER = 8
 #: A source that is waited for in vain is left to close itself after so many seconds.
 CLOSING_S = 2.0
 
@@ -63,8 +65,14 @@ class Analysis(NamedTuple):
 class Analyst(Protocol):
     """What looks at single frames."""
 
-    def analyse(self, frame_rgb: Image, faces: Sequence[DetectedFace] | None) -> Analysis:
-        """Classify faces, or those that are found if there are none given."""
+    def find(self, frame_rgb: Image) -> Analysis:
+        """Find faces and classify them."""
+        ...
+
+    def classify(
+        self, frames_rgb: Sequence[Image], faces: Sequence[Sequence[DetectedFace]]
+    ) -> list[Analysis]:
+        """Classify given faces of several frames together."""
         ...
 
     def describe(
@@ -72,6 +80,10 @@ class Analyst(Protocol):
     ) -> list[FaceResult]:
         """Results for the faces of an analysis, by other probabilities (N, K)."""
         ...
+
+
+#: Frames in their order, with the search for their faces, or None where they are followed.
+_Waiting = deque[tuple[TimedFrame, Future[Analysis] | None]]
 
 
 def stream(
@@ -82,24 +94,21 @@ def stream(
     Frames are decoded, and their faces found, ahead of time in threads. Of a live source only the
     newest frame is taken. Where faces are not looked for, they are followed by their motion.
     """
-    tracker = Tracker()
     ahead = 0 if source.is_live else min(2 * workers * detect_every, MOST_WAITING)
-    waiting: deque[tuple[TimedFrame, Future[Analysis] | None]] = deque()
-    last = _Followed([], [], 0.0)
+    waiting: _Waiting = deque()
+    follower = _Follower(analyst, smoother)
     pool = ThreadPoolExecutor(workers)
     try:
         with _Decoder(source) as decoder:
             for place, frame in enumerate(decoder.frames()):
                 job = None
                 if place % detect_every == 0:
-                    job = pool.submit(analyst.analyse, frame.image_rgb, None)
+                    job = pool.submit(analyst.find, frame.image_rgb)
                 waiting.append((frame, job))
                 while waiting and (len(waiting) > ahead or _is_done(waiting[0][1])):
-                    last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
-                    yield done
+                    yield from follower.finish(waiting)
             while waiting:
-                last, done = _finish(analyst, *waiting.popleft(), last, tracker, smoother)
-                yield done
+                yield from follower.finish(waiting)
             decoder.raise_error()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -117,32 +126,48 @@ class _Followed(NamedTuple):
     time_s: float
 
 
-def _finish(
-    analyst: Analyst,
-    frame: TimedFrame,
-    job: "Future[Analysis] | None",
-    last: _Followed,
-    tracker: Tracker,
-    smoother: Smoother,
-) -> tuple[_Followed, StreamFrame]:
-    if job is not None:
-        analysis = job.result()
-        boxes = [face.box for face in analysis.faces]
-        ids = tracker.update(boxes, analysis.cuts, frame.time_s)
-        last = _Followed(analysis.faces, ids, frame.time_s)
-    else:
-        last = _moved(last, frame, tracker)
-        analysis = analyst.analyse(frame.image_rgb, last.faces)
-    smoothed = smoother.update(last.track_ids, analysis.probability, frame.time_s)
-    results = analyst.describe(frame.image_rgb, analysis, smoothed)
-    labels = list(results[0]["emotions"]) if results else []
-    for row, (result, track_id) in enumerate(zip(results, last.track_ids, strict=True)):
-        result["track_id"] = track_id
-        if smoothed is not analysis.probability:
-            raw = analysis.probability[row].tolist()
-            result["raw_emotions"] = dict(zip(labels, raw, strict=True))
-    picture = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
-    return last, StreamFrame(frame.number, picture, frame.time_s, results)
+class _Follower:
+    """Numbers the faces of frames, one frame after the other."""
+
+    def __init__(self, analyst: Analyst, smoother: Smoother) -> None:
+        self._analyst, self._smoother = analyst, smoother
+        self._tracker = Tracker()
+        self._last = _Followed([], [], 0.0)
+
+    def finish(self, waiting: _Waiting) -> Iterator[StreamFrame]:
+        """Take the first frame, and with one that is followed those that are followed after it."""
+        frame, job = waiting.popleft()
+        if job is not None:
+            analysis = job.result()
+            boxes = [face.box for face in analysis.faces]
+            ids = self._tracker.update(boxes, analysis.cuts, frame.time_s)
+            self._last = _Followed(analysis.faces, ids, frame.time_s)
+            yield self._result(frame, ids, analysis)
+            return
+        frames = [frame]
+        while waiting and waiting[0][1] is None and len(frames) < MOST_TOGETHER:
+            frames.append(waiting.popleft()[0])
+        followed = []
+        for frame in frames:
+            self._last = _moved(self._last, frame, self._tracker)
+            followed.append(self._last)
+        analyses = self._analyst.classify(
+            [frame.image_rgb for frame in frames], [one.faces for one in followed]
+        )
+        for frame, one, analysis in zip(frames, followed, analyses, strict=True):
+            yield self._result(frame, one.track_ids, analysis)
+
+    def _result(self, frame: TimedFrame, track_ids: list[int], analysis: Analysis) -> StreamFrame:
+        smoothed = self._smoother.update(track_ids, analysis.probability, frame.time_s)
+        results = self._analyst.describe(frame.image_rgb, analysis, smoothed)
+        labels = list(results[0]["emotions"]) if results else []
+        for row, (result, track_id) in enumerate(zip(results, track_ids, strict=True)):
+            result["track_id"] = track_id
+            if smoothed is not analysis.probability:
+                raw = analysis.probability[row].tolist()
+                result["raw_emotions"] = dict(zip(labels, raw, strict=True))
+        picture = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+        return StreamFrame(frame.number, picture, frame.time_s, results)
 
 
 def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:

@@ -5,6 +5,7 @@ lost. The columns are those of `columns`.
 """
 
 import csv
+import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,14 @@ class Table(ABC):
         self.close()
 
 
+def check_table_path(path: Path) -> None:
+    """Raise ConfigError if there is no such format, or a package for it is missing."""
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
+    if path.suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise ConfigError("Parquet needs pyarrow, which is missing: pip install 'mien[parquet]'")
+
+
 def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool) -> Table:
     """A table in the format of the path's ending: .csv, .jsonl or .parquet.
 
@@ -97,54 +106,60 @@ def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool) -> Ta
         ConfigError: there is no such format, or a package for it is missing.
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
-        raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
+    check_table_path(path)
     return FORMATS[path.suffix](path, labels, is_smoothed)
 
 
-class CsvTable(Table):
-    """Comma-separated values with a head, readable at any time; lists are joined by `SEPARATOR`."""
+class TextTable(Table):
+    """A table that can be read at any time: on a full disk it ends after a whole frame."""
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)
-        self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
-        self._writer = csv.DictWriter(self._file, columns(labels, is_smoothed))
-        self._writer.writeheader()
+        self._file = path.open("wb", buffering=0)
 
-    def _write(self, table_rows: list[Row]) -> None:
-        self._writer.writerows(table_rows)
+    def _append(self, text: str) -> None:
+        content, place = text.encode(), self._file.tell()
+        try:
+            while content:
+                content = content[self._file.write(content) :]
+        except OSError:
+            self._file.truncate(place)
+            raise
 
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
 
 
-class JsonLinesTable(Table):
-    """One JSON object a row and line, readable at any time; candidates are a list."""
+class CsvTable(TextTable):
+    """Comma-separated values with a head; lists are joined by `SEPARATOR`."""
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)
-        self._file = path.open("w", encoding="utf-8", buffering=1)
+        self._write([{name: name for name in columns(labels, is_smoothed)}])
 
     def _write(self, table_rows: list[Row]) -> None:
+        text = io.StringIO(newline="")
+        csv.DictWriter(text, columns(self._labels, self._is_smoothed)).writerows(table_rows)
+        self._append(text.getvalue())
+
+
+class JsonLinesTable(TextTable):
+    """One JSON object a row and line; candidates are a list."""
+
+    def _write(self, table_rows: list[Row]) -> None:
+        lines = []
         for row in table_rows:
             names = row["candidates"]
             as_list = None if names is None else names.split(SEPARATOR)
-            self._file.write(json.dumps({**row, "candidates": as_list}) + "\n")
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+            lines.append(json.dumps({**row, "candidates": as_list}) + "\n")
+        self._append("".join(lines))
 
 
 class ParquetTable(Table):
     """Parquet, written in groups of rows; it can be read once it is closed."""
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
-        if find_spec("pyarrow") is None:
-            raise ConfigError(
-                "Parquet needs pyarrow, which is missing: pip install 'mien[parquet]'"
-            )
         super().__init__(path, labels, is_smoothed)
         import pyarrow
         import pyarrow.parquet

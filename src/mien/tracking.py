@@ -2,9 +2,11 @@
 
 Every face followed has a motion model (constant velocity, Kalman 1960) and a memory of what it
 looked like in the canonical frame; faces of a new frame are assigned to it so that motion and
-look together fit best (Kuhn 1955).
+look together fit best (Kuhn 1955). What fits is measured by minus the log of a likelihood, so that
+a face whose place has become uncertain does not take the place of one that is sure.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,19 +20,23 @@ Floats = NDArray[np.float64]
 
 #: A face that is not seen for so long, in seconds, is somebody new when it comes back.
 PATIENCE_S = 1.5
-#: Deviations of a measured place, and of the acceleration in a second, in sides of the face.
-PLACE_DEVIATION, ACCELERATION = 0.05, 4.0
+#: Deviations of a measured place, of that of a face all covered, and of the acceleration in a
+#: second, in sides of the face.
+PLACE_DEVIATION, COVER_DEVIATION, ACCELERATION = 0.05, 0.3, 4.0
 #: A face may be so many deviations away from where it is expected, and so many times larger.
 FARTHEST_DEVIATIONS, LARGEST_RATIO = 4.0, 2.0
-#: Looks weigh so much against one deviation of place; a worse sum is somebody else.
-LOOK_WEIGHT, WORST_COST = 6.0, 6.0
+#: What a look without any likeness costs, and a second in which a face was looked for in vain
+#: though nobody stood before it; a worse sum than the last, with the place's, is somebody else.
+LOOK_WEIGHT, ABSENCE_WEIGHT, WORST_COST = 12.0, 2.0, 11.0
+#: The part of a cut that is face whatever its shape: rows from brow to lip, columns of the eyes.
+INSIDE = ((1 / 6, 11 / 12), (1 / 6, 5 / 6))
 #: Side of the small picture that is remembered, and how fast it follows.
 LOOK_SIDE, LOOK_SHARE = 24, 0.15
-#: A face that another one covers by more than this is not learnt from.
+#: A face that another one covers by more than this share is not learnt from.
 LARGEST_COVER = 0.15
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One face that is followed.
 
@@ -41,6 +47,7 @@ class Track:
         side: square root of the box's area, in pixels.
         look: what it looks like, of mean 0 and length 1.
         seen_s: when it was seen last.
+        absent_s: for how long it was looked for since then though nobody stood before it.
         spread: covariance (2, 2) of place and velocity, the same along x and y.
     """
 
@@ -49,6 +56,7 @@ class Track:
     side: float
     look: Floats
     seen_s: float
+    absent_s: float = 0.0
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
     spread: Floats = field(default_factory=lambda: np.zeros((2, 2)))
 
@@ -63,9 +71,9 @@ class Track:
         self.centre = self.centre + seconds * self.velocity
         self.spread = step @ self.spread @ step.T + np.outer(shake, shake)
 
-    def see(self, centre: Floats, side: float) -> None:
+    def see(self, centre: Floats, side: float, cover: float) -> None:
         """Correct place and motion by a sight of it."""
-        error = (PLACE_DEVIATION * self.side) ** 2
+        error = _place_variance(self.side, cover)
         gain = self.spread[:, 0] / (self.spread[0, 0] + error)
         miss = centre - self.centre
         self.centre = self.centre + gain[0] * miss
@@ -73,11 +81,14 @@ class Track:
         self.spread = self.spread - np.outer(gain, self.spread[0])
         self.side += 0.5 * (side - self.side)
 
-    def deviations(self, centre: Floats, side: float) -> float:
-        """How far a face is from where this one is expected."""
-        error = (PLACE_DEVIATION * max(side, self.side)) ** 2
+    def surprise(self, centre: Floats, side: float, cover: float) -> float:
+        """How unlikely a face is there: minus the log of a density that is 1 for what is sure."""
+        variance = float(self.spread[0, 0]) + _place_variance(max(side, self.side), cover)
         distance = float(np.hypot(*(centre - self.centre)))
-        return distance / float(np.sqrt(self.spread[0, 0] + error))
+        if distance**2 > FARTHEST_DEVIATIONS**2 * variance:
+            return float("inf")
+        sharpest = _place_variance(self.side, 0.0)
+        return distance**2 / (2 * variance) + math.log(variance / sharpest)
 
 
 class Tracker:
@@ -106,16 +117,22 @@ class Tracker:
         centres = [np.array([x + w / 2, y + h / 2]) for x, y, w, h in boxes]
         sides = [float(np.sqrt(w * h)) for _, _, w, h in boxes]
         looks = [look_of(cut) for cut in cuts]
+        covers = _covers(boxes)
         cost = np.full((len(self._tracks), len(boxes)), np.inf)
         for row, track in enumerate(self._tracks):
             for column in range(len(boxes)):
-                cost[row, column] = _cost(track, centres[column], sides[column], looks[column])
+                cost[row, column] = _cost(
+                    track, centres[column], sides[column], looks[column], covers[column]
+                )
         owners: list[Track | None] = [None] * len(boxes)
         for row, column in assign(cost, WORST_COST):
             owners[column] = self._tracks[row]
+        for track in self._tracks:
+            if track not in owners and not _is_hidden(track, boxes):
+                track.absent_s += elapsed
         return [
-            self._followed(owners[place], centres[place], sides[place], looks[place], clear)
-            for place, clear in enumerate(_are_clear(boxes))
+            self._followed(owners[place], centres[place], sides[place], looks[place], cover)
+            for place, cover in enumerate(covers)
         ]
 
     def velocity(self, track_id: int) -> Floats:
@@ -123,24 +140,28 @@ class Tracker:
         return next(one.velocity for one in self._tracks if one.track_id == track_id)
 
     def _followed(
-        self, track: Track | None, centre: Floats, side: float, look: Floats, is_clear: bool
+        self, track: Track | None, centre: Floats, side: float, look: Floats, cover: float
     ) -> int:
         assert self._now_s is not None
         if track is None:
             track = Track(next(self._numbers), centre, side, look, self._now_s)
             self._tracks.append(track)
         else:
-            track.see(centre, side)
-            track.seen_s = self._now_s
-            if is_clear:
+            track.see(centre, side, cover)
+            track.seen_s, track.absent_s = self._now_s, 0.0
+            if cover <= LARGEST_COVER:
                 mixed = track.look + LOOK_SHARE * (look - track.look)
                 track.look = mixed / max(float(np.linalg.norm(mixed)), 1e-9)
         return track.track_id
 
 
 def look_of(cut: NDArray[np.uint8]) -> Floats:
-    """A cut (S, S) as a small vector of mean 0 and length 1: light and contrast are taken out."""
-    small = cv2.resize(cut, (LOOK_SIDE, LOOK_SIDE), interpolation=cv2.INTER_AREA)
+    """The inside of a cut (S, S), as a small vector of mean 0 and length 1.
+
+    So light and contrast are taken out, and with the border what is behind the face.
+    """
+    rows, columns = (slice(*(round(part * len(cut)) for part in parts)) for parts in INSIDE)
+    small = cv2.resize(cut[rows, columns], (LOOK_SIDE, LOOK_SIDE), interpolation=cv2.INTER_AREA)
     values = np.asarray(small, dtype=np.float64).ravel()
     values -= values.mean()
     return values / max(float(np.linalg.norm(values)), 1e-9)
@@ -195,18 +216,30 @@ def _cheapest_columns(cost: Floats) -> list[int]:
     return columns.tolist()
 
 
-def _cost(track: Track, centre: Floats, side: float, look: Floats) -> float:
-    deviations = track.deviations(centre, side)
-    ratio = max(side / track.side, track.side / side)
-    if deviations > FARTHEST_DEVIATIONS or ratio > LARGEST_RATIO:
+def _cost(track: Track, centre: Floats, side: float, look: Floats, cover: float) -> float:
+    if max(side / track.side, track.side / side) > LARGEST_RATIO:
         return float("inf")
-    return deviations + LOOK_WEIGHT * (1 - float(look @ track.look))
+    strangeness = (1 - cover) * (1 - float(look @ track.look))
+    place = track.surprise(centre, side, cover)
+    return place + LOOK_WEIGHT * strangeness + ABSENCE_WEIGHT * track.absent_s
 
 
-def _are_clear(boxes: Sequence[Box]) -> list[bool]:
-    """Which boxes no other one covers by much."""
+def _is_hidden(track: Track, boxes: Sequence[Box]) -> bool:
+    """Whether somebody may stand before it."""
+    corner = track.centre - track.side / 2
+    expected = (*corner.tolist(), track.side, track.side)
+    return any(_cover(expected, box) > LARGEST_COVER for box in boxes)
+
+
+def _place_variance(side: float, cover: float) -> float:
+    """How sure a measured place is: the box of a face that is partly covered is shifted."""
+    return ((PLACE_DEVIATION + COVER_DEVIATION * cover) * side) ** 2
+
+
+def _covers(boxes: Sequence[Box]) -> list[float]:
+    """The share of every box that another one covers at most."""
     return [
-        all(_cover(box, other) <= LARGEST_COVER for other in boxes if other is not box)
+        max((_cover(box, other) for other in boxes if other is not box), default=0.0)
         for box in boxes
     ]
 

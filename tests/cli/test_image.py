@@ -96,6 +96,7 @@ def test_what_is_broken_is_reported_and_the_rest_done_in_a_process(
         ("--model", "grey.png"),
         ("--model", "gone.onnx"),
         ("--device", "tpu"),
+        ("--detector", "haar"),
         ("--min-face-size", "0"),
         ("--out", "grey.png"),
     ],
@@ -219,6 +220,17 @@ def test_pictures_of_other_modes_are_taken(mode: str, folder: Path) -> None:
     assert code == 0
     assert [face["emotion"] for face in lines_of(stdout)[0]["faces"]] == ["happiness"]
     assert (folder / "out" / "other-emotions.png").is_file()
+
+
+def test_bars_are_drawn_on_wish(folder: Path) -> None:
+    run("a.jpg", "--out", "plain")
+    code, _, errors = run("a.jpg", "--out", "bars", "--bars")
+    assert (code, errors) == (0, [])
+    plain, bars = (read_image(folder / name / "a-emotions.png") for name in ("plain", "bars"))
+    assert (plain != bars).any()
+    code, stdout, (error,) = run("a.jpg", "--bars")
+    assert (code, stdout) == (1, "")
+    assert "--out" in error
 
 
 @pytest.mark.usefixtures("folder")

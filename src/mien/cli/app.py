@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import mien
-from mien.cli import card, console, image, prepare, train, validate
+from mien.cli import card, console, data, image, prepare, train, validate, video
 from mien.errors import MienError
 
 
@@ -34,7 +34,9 @@ app = typer.Typer(
 )
 app.command("demo")(image.demo)
 app.command("image")(image.image)
+app.command("video")(video.video)
 app.add_typer(prepare.app, name="prepare")
+app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
 app.command("card")(card.card)

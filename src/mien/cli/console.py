@@ -49,20 +49,22 @@ class Bar:
         self._first_done = 0
         self._last_line: float | None = None
 
-    def update(self, done: int, total: int, detail: str = "") -> None:
-        """Show how many of how many steps are done, and a few words beside."""
+    def update(self, done: int, total: int | None, detail: str = "") -> None:
+        """Show how many of how many steps are done (None: nobody knows), and a few words beside."""
         self._progress.update(self._task, completed=done, total=total, detail=detail)
         if errors.is_terminal:
             return
         now = time.monotonic()
         if self._last_line is None:
             self._began, self._first_done = now, done
-        elif now - self._last_line < SECONDS_BETWEEN_LINES and done < total:
+        elif now - self._last_line < SECONDS_BETWEEN_LINES and done != total:
             return
         self._last_line = now
-        steps = done - self._first_done
-        left = f", {(now - self._began) / steps * (total - done):.0f} s left" if steps else ""
-        note(f"{self._name}: {done} of {total}{', ' if detail else ''}{detail}{left}")
+        steps, left = done - self._first_done, ""
+        if steps and total is not None:
+            left = f", {(now - self._began) / steps * (total - done):.0f} s left"
+        of_total = "" if total is None else f" of {total}"
+        note(f"{self._name}: {done}{of_total}{', ' if detail else ''}{detail}{left}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
-from mien.errors import ImageError
+from mien.errors import ConfigError, ImageError
 from mien.files import PICTURE_SUFFIXES
 from mien.results import confidence_text
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Model = Annotated[str, typer.Option(help="Model file, or the name of a packaged model.")]
+Detector = Annotated[str, typer.Option(help="What finds the faces: retinaface or mtcnn.")]
 MinFaceSize = Annotated[
     float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")
 ]
@@ -34,11 +35,15 @@ def image(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the annotated pictures (PNG).")
     ] = None,
+    bars: Annotated[
+        bool, typer.Option("--bars", help="Draw a bar for each emotion on the annotated pictures.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a line of JSON for every picture.")
     ] = False,
     model: Model = "default",
     device: Device = "cpu",
+    detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
 ) -> None:
     """Recognise the emotions on pictures.
@@ -47,7 +52,11 @@ def image(
     """
     from mien.recognition import EmotionRecognition
 
-    recognition = EmotionRecognition(device, model=model, min_face_size=min_face_size)
+    if bars and out is None:
+        raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
+    recognition = EmotionRecognition(
+        device, model=model, detector=detector, min_face_size=min_face_size
+    )
     found, problems = _find_pictures(paths)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -56,7 +65,7 @@ def image(
     with console.progress_bar("Pictures") as bar:
         for done, path in enumerate(found, start=1):
             try:
-                faces = _recognise(recognition, path, out and out / names[path])
+                faces = _recognise(recognition, path, out and out / names[path], bars)
             except ImageError as error:
                 problems.append(str(error))
                 if as_json:
@@ -94,7 +103,7 @@ def demo(
 
 
 def _recognise(
-    recognition: "EmotionRecognition", path: Path, annotated: Path | None
+    recognition: "EmotionRecognition", path: Path, annotated: Path | None, bars: bool
 ) -> "list[FaceResult]":
     from mien.drawing import draw_faces
     from mien.images import read_image, write_image
@@ -102,7 +111,7 @@ def _recognise(
     picture = read_image(path)
     faces = recognition.run(picture, color="RGB")
     if annotated is not None:
-        write_image(annotated, draw_faces(picture, faces))
+        write_image(annotated, draw_faces(picture, faces, bars))
     return faces
 
 

@@ -76,7 +76,7 @@ def train(
     """
     _require_torch()
     signal.signal(signal.SIGTERM, _interrupt)
-    from mien.training.interruption import stopping_on_signals
+    from mien.interruption import stopping_on_signals
     from mien.training.train import Training
 
     flags = {name: value for name, value in settings.items() if value is not None}

@@ -84,7 +84,7 @@ def write_prepared(folder: Path, prepared: PreparedSet) -> None:
     Raises:
         DataError: a face contradicts the set, or a group stands in two splits.
     """
-    _check_labels(f"{folder / SET_FILE}", prepared.labels)
+    check_labels(f"{folder / SET_FILE}", prepared.labels)
     with_probabilities = any(face.probabilities is not None for face in prepared.faces)
     rows = [(f"{folder / MANIFEST_FILE}, {face.path}", face) for face in prepared.faces]
     _check_faces(rows, prepared.labels, with_probabilities)
@@ -137,12 +137,12 @@ def _read_set_file(path: Path) -> dict[str, Any]:
     labels = content.get("labels")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise DataError(f"{path}: the labels are {labels!r}, expected a list of names")
-    _check_labels(str(path), labels)
+    check_labels(str(path), labels)
     return content
 
 
-def _check_labels(where: str, labels: Sequence[str]) -> None:
-    """Labels name folders and columns: different ones, and none that leads out of the folder."""
+def check_labels(where: str, labels: Sequence[str]) -> None:
+    """Raise DataError unless labels can name folders and columns: differing, and no paths."""
     for label in labels:
         if not re.fullmatch(r"[^\s./\\:\0][^/\\:\0]*", label):
             raise DataError(f"{where}: {label!r} is no name for a class")
@@ -173,7 +173,7 @@ def _read_manifest(path: Path, labels: Sequence[str]) -> list[PreparedFace]:
 def _cells(face: PreparedFace) -> list[str]:
     frame = "" if face.frame is None else str(face.frame)
     plain = [face.path, face.split, face.emotion, face.group, face.source, frame, face.edition]
-    return plain + [repr(value) for value in face.probabilities or ()]
+    return plain + [repr(float(value)) for value in face.probabilities or ()]
 
 
 def _face(where: str, cells: Sequence[str]) -> PreparedFace:

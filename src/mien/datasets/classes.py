@@ -1,0 +1,77 @@
+"""What other data sets call the emotions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mien.datasets.csv_file import csv_rows
+from mien.errors import DataError
+from mien.labels import EMOTIONS
+
+#: Spellings that can be nothing else; every other name must be mapped by the user.
+SPELLINGS = {
+    "neutral": ("neutral",),
+    "happiness": ("happiness", "happy"),
+    "surprise": ("surprise", "surprised"),
+    "sadness": ("sadness", "sad"),
+    "anger": ("anger", "angry"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "fearful", "afraid"),
+    "contempt": ("contempt", "contemptuous"),
+}
+EMOTION_OF = {spelling: emotion for emotion, names in SPELLINGS.items() for spelling in names}
+
+MAP_HEADER = ["class", "emotion"]
+
+
+def read_class_map(path: Path) -> dict[str, str]:
+    """Read a CSV file `class,emotion`: what each class is; without an emotion it is left out.
+
+    An emotion is one of mien's in any known spelling, or the class's own name, to keep it as a
+    class of its own. Classes are returned in small letters.
+
+    Raises:
+        DataError: the file can't be read, an emotion is neither, or a class stands twice.
+    """
+    rows = csv_rows(path)
+    line, header = next(rows, (1, []))
+    if [name.strip().lower() for name in header] != MAP_HEADER:
+        raise DataError(
+            f"{path}, line {line}: the header is {','.join(header)[:80]!r}, "
+            "expected 'class,emotion'"
+        )
+    found: dict[str, str] = {}
+    for line, cells in rows:
+        if len(cells) != 2:
+            raise DataError(f"{path}, line {line}: {len(cells)} columns, expected 2")
+        name, emotion = (cell.strip().lower() for cell in cells)
+        if emotion not in ("", name, *EMOTION_OF):
+            raise DataError(
+                f"{path}, line {line}: emotion {emotion!r}, expected one of "
+                f"{', '.join(EMOTIONS)}, nothing to leave the class out, or {name!r} to keep it"
+            )
+        if name in found:
+            raise DataError(f"{path}, line {line}: class {name!r} stands twice")
+        found[name] = EMOTION_OF.get(emotion, emotion)
+    return found
+
+
+def emotions_of(classes: Mapping[str, int], class_map: Mapping[str, str]) -> dict[str, str]:
+    """The emotion of every class, empty where the class is left out.
+
+    Args:
+        classes: the classes, and how many pictures each has.
+        class_map: as `read_class_map` returns it; it goes before the known spellings.
+
+    Raises:
+        DataError: a class is in neither.
+    """
+    known = {**EMOTION_OF, **class_map}
+    unknown = [name for name in classes if name.strip().lower() not in known]
+    if unknown:
+        counts = ", ".join(f"{name!r} ({classes[name]:,} pictures)" for name in sorted(unknown))
+        raise DataError(
+            f"no emotion is known for the class {counts}; map it in a CSV file (--map) with the "
+            f"header 'class,emotion': '{unknown[0]},fear' makes it fear, '{unknown[0]},' leaves "
+            "it out"
+        )
+    return {name: known[name.strip().lower()] for name in classes}

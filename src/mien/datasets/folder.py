@@ -1,0 +1,201 @@
+"""Any pictures with a class as a prepared-faces folder."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from mien.datasets.classes import emotions_of, read_class_map
+from mien.datasets.cutting import Cut, Job, cut_faces
+from mien.datasets.labelled import Labelled, from_folders, from_table, with_groups
+from mien.datasets.manifest import PreparedFace, PreparedSet, check_labels
+from mien.datasets.splitting import Member, drawn_splits, on_another_side
+from mien.datasets.unfinished import begin, finish
+from mien.errors import ConfigError, DataError
+from mien.labels import EMOTIONS
+
+DEFAULT_CUT = Cut()
+DEFAULT_VALID_SHARE = 0.1
+
+
+class Answer(NamedTuple):
+    """What a picture shows: an emotion, and the probability of each where that is known."""
+
+    emotion: str
+    probabilities: tuple[float, ...] | None = None
+
+
+def prepare(
+    images: Path,
+    out: Path,
+    table: Path | None = None,
+    class_map: Path | None = None,
+    group: str | None = None,
+    how: Cut = DEFAULT_CUT,
+    valid_share: float | None = None,
+    test_share: float | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    on_step: Callable[[int, int, str], None] | None = None,
+) -> PreparedSet:
+    """Make a prepared-faces folder of pictures that have a class, and return what it holds.
+
+    The same arguments make the same files. An interrupted run goes on where it stopped.
+
+    Args:
+        images: the folder that all pictures are in or below.
+        out: a folder that is empty or not there, and not below `images`.
+        table: the pictures' classes, as `from_table` reads them; without it, the folders that
+            they are in name their classes, as `from_folders` reads them.
+        class_map: what each class is, as `read_class_map` reads it.
+        group: a regular expression that finds the person or video in a path.
+        how: how faces are cut.
+        valid_share: the part of the training pictures to validate on, where no validation
+            pictures are given; 0.1 if None.
+        test_share: the part of the training pictures to test on, where no test pictures are
+            given; none if None.
+        seed: another one splits otherwise.
+        processes: how many work at once.
+        on_step: called with the steps done, the steps there are, and what they are.
+
+    Raises:
+        DataError: a table or a picture's class can't be taken.
+        ConfigError: a value is out of range, or contradicts the pictures.
+    """
+    if out.resolve().is_relative_to(images.resolve()):
+        raise ConfigError(f"{out}: lies in the folder of pictures, {images}; choose another place")
+    mapped = {} if class_map is None else read_class_map(class_map)
+    pictures = from_folders(images) if table is None else from_table(images, table)
+    if group is not None:
+        if any(picture.group for picture in pictures):
+            raise ConfigError("--group: the table has a column for groups already")
+        pictures = with_groups(pictures, group)
+    report: dict[str, int] = {"pictures": len(pictures)}
+    labels, answers = _answers(pictures, mapped, report)
+    check_labels(str(class_map), labels)
+    pictures = [picture for picture in pictures if picture.path in answers]
+    members = [Member(one.path, answers[one.path].emotion, one.group) for one in pictures]
+    given = {one.path: one.split for one in pictures}
+    split_of = _splits(members, given, valid_share, test_share, seed, report)
+    faces = _faces(pictures, answers, split_of)
+    if not faces:
+        told = ", ".join(f"{what}: {count:,}" for what, count in report.items())
+        raise DataError(f"{images}: nothing is left to take ({told})")
+    settings = {
+        **asdict(how),
+        "group": group,
+        "map": mapped,
+        "valid_share": valid_share,
+        "test_share": test_share,
+        "seed": seed,
+    }
+    begin(out, settings, [images.resolve(), *faces])
+    jobs = [Job(images / face.source, out / face.path) for face in faces]
+    outcomes = cut_faces(how, jobs, processes, on_step)
+    details = {"settings": settings, "report": report}
+    return finish(out, PreparedSet("folder", labels, faces, details), outcomes)
+
+
+def _answers(
+    pictures: Sequence[Labelled], mapped: Mapping[str, str], report: dict[str, int]
+) -> tuple[tuple[str, ...], dict[str, Answer]]:
+    """The labels of the set, and what each picture that is taken shows, by its path."""
+    columns = [name for name, _ in pictures[0].probabilities]
+    classes = Counter(picture.name for picture in pictures if picture.name)
+    emotion_of = emotions_of({**dict.fromkeys(columns, len(pictures)), **classes}, mapped)
+    kept = set(emotion_of.values()) - {""}
+    labels = [name for name in EMOTIONS if name in kept] + sorted(kept - set(EMOTIONS))
+    answers = {}
+    for picture in pictures:
+        if not picture.name and not picture.probabilities:
+            _count(report, "pictures outside of the class folders")
+        elif (answer := _answer(picture, emotion_of, labels)) is None:
+            _count(report, f"pictures of a class that is left out: {picture.name or 'by half'}")
+        else:
+            answers[picture.path] = answer
+    return tuple(labels), answers
+
+
+def _answer(
+    picture: Labelled, emotion_of: Mapping[str, str], labels: Sequence[str]
+) -> Answer | None:
+    """None if the picture's class is left out, or classes with half of the probability are."""
+    if not picture.probabilities:
+        emotion = emotion_of[picture.name]
+        return Answer(emotion) if emotion else None
+    sums = dict.fromkeys(labels, 0.0)
+    for name, value in picture.probabilities:
+        if emotion_of[name]:
+            sums[emotion_of[name]] += value
+    kept = sum(sums.values())
+    likeliest = max(labels, key=sums.__getitem__) if kept > 0.5 else ""
+    emotion = emotion_of[picture.name] if picture.name else likeliest
+    if not emotion or kept == 0:
+        return None
+    return Answer(emotion, tuple(value / kept for value in sums.values()))
+
+
+def _splits(
+    members: Sequence[Member],
+    given: Mapping[str, str],
+    valid_share: float | None,
+    test_share: float | None,
+    seed: int,
+    report: dict[str, int],
+) -> dict[str, str]:
+    """The split of every picture that is taken, by its path."""
+    split_of = {name: split or "train" for name, split in given.items()}
+    shares = _shares(set(given.values()), valid_share, test_share)
+    for name in on_another_side(members, split_of):
+        _count(report, "pictures of a group that is validated or tested on: left out")
+        del split_of[name]
+    pool = [member for member in members if split_of.get(member.name) == "train"]
+    return split_of | drawn_splits(pool, shares, seed)
+
+
+def _shares(
+    given: set[str], valid_share: float | None, test_share: float | None
+) -> dict[str, float]:
+    """The part of the training pictures that each other split gets."""
+    shares = {}
+    defaults = {"test": 0.0, "valid": DEFAULT_VALID_SHARE}
+    for split, share in {"test": test_share, "valid": valid_share}.items():
+        if split in given:
+            if share is not None:
+                raise ConfigError(f"--{split}-share: the pictures have a split {split} already")
+            continue
+        shares[split] = defaults[split] if share is None else share
+        if not 0 <= shares[split] < 1:
+            raise ConfigError(f"--{split}-share is {share}, expected 0 to less than 1")
+    if sum(shares.values()) >= 1:
+        raise ConfigError("--valid-share and --test-share leave nothing to train on")
+    return shares
+
+
+def _faces(
+    pictures: Sequence[Labelled], answers: Mapping[str, Answer], split_of: Mapping[str, str]
+) -> tuple[PreparedFace, ...]:
+    """The rows of the manifest; a number keeps names apart."""
+    faces = []
+    for number, picture in enumerate(pictures, start=1):
+        if picture.path not in split_of:
+            continue
+        split, answer = split_of[picture.path], answers[picture.path]
+        stem = re.sub(r"[^\w.-]", "_", Path(picture.path).stem, flags=re.ASCII)[:60]
+        faces.append(
+            PreparedFace(
+                f"{split}/{answer.emotion}/{number:06}-{stem}.png",
+                split,
+                answer.emotion,
+                picture.group,
+                picture.path,
+                probabilities=answer.probabilities,
+            )
+        )
+    return tuple(faces)
+
+
+def _count(report: dict[str, int], what: str) -> None:
+    report[what] = report.get(what, 0) + 1

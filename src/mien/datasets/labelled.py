@@ -1,0 +1,173 @@
+"""Pictures with a class: in folders named by class, or in a table."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mien.datasets.csv_file import csv_rows
+from mien.datasets.manifest import PROBABILITY_PREFIX, check_probabilities, probability
+from mien.errors import ConfigError, DataError
+from mien.files import PICTURE_SUFFIXES
+
+SPLIT_OF = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture and what is said about it.
+
+    Attributes:
+        path: relative to the folder of pictures, with forward slashes.
+        name: the class, as it is called there; empty where it has none.
+        split: "train", "valid", "test", or empty where none is given.
+        group: the person or video, or empty where unknown.
+        probabilities: by class, or empty where the class is certain.
+    """
+
+    path: str
+    name: str
+    split: str = ""
+    group: str = ""
+    probabilities: tuple[tuple[str, float], ...] = ()
+
+
+def from_folders(images: Path) -> list[Labelled]:
+    """The pictures under a folder, by path: `happy/...`, or `train/happy/...`.
+
+    The outermost folders are splits if all that hold pictures are called so. Pictures outside of
+    all classes have an empty name.
+
+    Raises:
+        DataError: there is no such folder, no picture in it, or a name is not in UTF-8.
+    """
+    if not images.is_dir():
+        raise DataError(f"{images}: no such folder")
+    paths = sorted(_pictures(images))
+    if not paths:
+        raise DataError(f"{images}: no pictures in it or below")
+    outermost = {parts[0].lower() for parts in paths if len(parts) > 1}
+    if outermost and outermost <= SPLIT_OF.keys():
+        return [
+            Labelled("/".join(parts), *(_class(parts[1:]), SPLIT_OF[parts[0].lower()]))
+            if len(parts) > 1
+            else Labelled(parts[0], "")
+            for parts in paths
+        ]
+    return [Labelled("/".join(parts), _class(parts)) for parts in paths]
+
+
+def from_table(images: Path, table: Path) -> list[Labelled]:
+    """The pictures of a CSV file with a header.
+
+    Its columns are `path` (relative to the folder), `label` or a column `p_<class>` for every
+    class or both, and, where they are known, `split` and `group`. Others may stand beside.
+
+    Raises:
+        DataError: the file can't be read, a column or a picture is missing, or a cell is wrong;
+            the message names file and line.
+    """
+    rows = csv_rows(table)
+    line, header = next(rows, (1, []))
+    columns = [name.strip() for name in header]
+    classes = [
+        name.removeprefix(PROBABILITY_PREFIX)
+        for name in columns
+        if name.startswith(PROBABILITY_PREFIX)
+    ]
+    if "path" not in columns or not ("label" in columns or classes):
+        raise DataError(
+            f"{table}, line {line}: the header is {','.join(header)[:80]!r}, expected the columns "
+            "path and label, or path and p_<class> for every class"
+        )
+    if len(set(columns)) != len(columns):
+        raise DataError(
+            f"{table}, line {line}: a column stands twice in {','.join(columns)[:80]!r}"
+        )
+    found: dict[str, Labelled] = {}
+    for line, cells in rows:
+        where = f"{table}, line {line}"
+        if len(cells) != len(columns):
+            raise DataError(f"{where}: {len(cells)} columns, expected {len(columns)}")
+        values = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+        picture = _from_row(where, values, classes)
+        if not (images / picture.path).is_file():
+            raise DataError(f"{where}: there is no picture {images / picture.path}")
+        if picture.path in found:
+            raise DataError(f"{where}: {picture.path!r} stands twice")
+        found[picture.path] = picture
+    if not found:
+        raise DataError(f"{table}: no rows, expected one a picture")
+    if len({bool(picture.split) for picture in found.values()}) > 1:
+        raise DataError(f"{table}: some rows have a split and some have none")
+    return list(found.values())
+
+
+def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
+    """The pictures with groups from their paths.
+
+    Args:
+        pictures: any.
+        pattern: a regular expression that is looked for in the path; the group is what its first
+            pair of brackets holds, or all of it where it has none.
+
+    Raises:
+        ConfigError: it is no regular expression.
+        DataError: a path does not have it.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"--group: {pattern!r} is no regular expression ({error})") from error
+    grouped = []
+    for picture in pictures:
+        found = expression.search(picture.path)
+        if found is None:
+            raise DataError(f"--group: {pattern!r} is not in the path {picture.path!r}")
+        grouped.append(replace(picture, group=found[min(1, expression.groups)] or ""))
+    return grouped
+
+
+def _pictures(images: Path) -> Iterator[tuple[str, ...]]:
+    """The parts of their paths."""
+    for folder, _, names in os.walk(images, followlinks=True):
+        parts = Path(folder).relative_to(images).parts
+        for name in names:
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
+                _check_text(path := (*parts, name))
+                yield path
+
+
+def _check_text(path: tuple[str, ...]) -> None:
+    """Raise DataError for a name that no table could hold."""
+    try:
+        "/".join(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{'/'.join(path)!r}: a name that is no UTF-8; rename it") from None
+
+
+def _class(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _from_row(where: str, values: Mapping[str, str], classes: Sequence[str]) -> Labelled:
+    split = values.get("split", "")
+    if split and split.lower() not in SPLIT_OF:
+        raise DataError(f"{where}: the split is {split!r}, expected train, valid or test")
+    if "label" in values and not values["label"]:
+        raise DataError(f"{where}: the label is empty")
+    numbers = [probability(where, values[PROBABILITY_PREFIX + name]) for name in classes]
+    if numbers:
+        check_probabilities(where, numbers, classes)
+    return Labelled(
+        values["path"],
+        values.get("label", ""),
+        SPLIT_OF.get(split.lower(), ""),
+        values.get("group", ""),
+        tuple(zip(classes, numbers, strict=True)),
+    )

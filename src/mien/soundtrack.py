@@ -1,0 +1,113 @@
+"""The sound of a file, on its way into another one."""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.errors import SourceError
+from mien.sources import MICROSECONDS
+
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioStream, Packet
+    from av.container import OutputContainer
+
+    SoundPacket = Packet[AudioStream]
+
+#: Sound of these kinds is copied into MP4 as it is; other sound is encoded as AAC.
+COPIED = frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus"})
+
+
+class SoundTrack:
+    """The first sound track of a file, in packets for an MP4 container.
+
+    A file without sound gives no packets; sound that is damaged ends there.
+
+    Args:
+        path: the file.
+        start_s: sound before is left out; it becomes the output's beginning.
+        end_s: sound from here on is left out.
+
+    Raises:
+        SourceError: the file can't be read.
+    """
+
+    def __init__(self, path: Path, start_s: float = 0.0, end_s: float | None = None) -> None:
+        import av
+
+        try:
+            self._source = av.open(str(path))
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"{path}: its sound can't be read ({error})") from error
+        self._start_s, self._end_s = start_s, math.inf if end_s is None else end_s
+        if self._source.duration:  # what a container says to leave out at its end is longer
+            self._end_s = min(self._end_s, self._source.duration / MICROSECONDS)
+        self._first_s = (self._source.start_time or 0) / MICROSECONDS
+        self._packets: Iterator[SoundPacket] = iter(())
+        self._next: SoundPacket | None = None
+
+    def add_to(self, output: "OutputContainer") -> None:
+        """Add a stream for the sound to a container, before anything is written to it."""
+        for track in self._source.streams.audio[:1]:
+            if track.codec_context.codec.canonical_name in COPIED:
+                self._packets = self._copied(output.add_stream_from_template(track))
+            else:
+                self._packets = self._encoded(output.add_stream("aac", rate=track.rate))
+
+    def until(self, time_s: float | None) -> "Iterator[SoundPacket]":
+        """The packets up to a time of the output; all that are left if there is none."""
+        while True:
+            self._next = self._next or next(self._packets, None)
+            if self._next is None or (time_s is not None and _time_s(self._next) > time_s):
+                return
+            packet, self._next = self._next, None
+            yield packet
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def _copied(self, stream: "AudioStream") -> "Iterator[SoundPacket]":
+        for packet in self._read():
+            if packet.pts is not None and self._is_wanted(packet):
+                packet.pts -= self._back(packet)
+                packet.dts, packet.stream = packet.pts, stream
+                yield packet
+
+    def _encoded(self, stream: "AudioStream") -> "Iterator[SoundPacket]":
+        from av import AudioResampler
+
+        resampler = AudioResampler("fltp", "stereo", stream.rate)
+        for packet in self._read():
+            for frame in packet.decode():
+                if frame.pts is not None and self._is_wanted(frame):
+                    frame.pts -= self._back(frame)
+                    for resampled in resampler.resample(frame):
+                        yield from stream.encode(resampled)
+        yield from stream.encode(None)
+
+    def _read(self) -> "Iterator[SoundPacket]":
+        import av
+
+        if self._start_s > 0:
+            with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
+                self._source.seek(int((self._start_s + self._first_s) * MICROSECONDS))
+        with suppress(av.FFmpegError):
+            yield from self._source.demux(self._source.streams.audio[0])
+
+    def _is_wanted(self, part: "SoundPacket | AudioFrame") -> bool:
+        time_s = _time_s(part) - self._first_s
+        after_start = self._start_s == 0 or time_s >= self._start_s  # sound may begin before 0
+        return after_start and time_s < self._end_s
+
+    def _back(self, part: "SoundPacket | AudioFrame") -> int:
+        """By how many of its ticks a part moves to the front."""
+        assert part.time_base is not None
+        return round((self._first_s + self._start_s) / part.time_base)
+
+
+def _time_s(part: "SoundPacket | AudioFrame") -> float:
+    assert part.pts is not None
+    assert part.time_base is not None
+    return float(part.pts * part.time_base)

@@ -1,0 +1,187 @@
+"""What every person of a video showed, over time: in numbers and as a picture."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.drawing import COLORS, OTHER_COLOR
+from mien.files import replacing
+from mien.streaming import StreamFrame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: So many people are drawn, those who are seen longest.
+MOST_PEOPLE = 8
+#: More moments of a person than these can't be told apart in the picture.
+MOST_POINTS = 2000
+#: A frame that stands alone lasts so long.
+ONLY_FRAME_S = 0.04
+
+
+@dataclass(frozen=True)
+class Person:
+    """A face that was followed.
+
+    Attributes:
+        track_id: its number.
+        first_s: when it was seen first.
+        last_s: when it was seen last.
+        seen_s: for how long in all.
+        shares: the share of that time in which each emotion led, largest first.
+        uncertain: the share of that time in which the answer was uncertain.
+    """
+
+    track_id: int
+    first_s: float
+    last_s: float
+    seen_s: float
+    shares: dict[str, float]
+    uncertain: float
+
+
+@dataclass
+class _Moments:
+    """The moments of one face: compact, since a video may be long."""
+
+    times_s: "array[float]" = field(default_factory=lambda: array("d"))
+    steps_s: "array[float]" = field(default_factory=lambda: array("f"))
+    probabilities: "array[float]" = field(default_factory=lambda: array("f"))
+    leaders: bytearray = field(default_factory=bytearray)
+    uncertain: bytearray = field(default_factory=bytearray)
+
+
+class Timeline:
+    """Gathers the faces of a stream.
+
+    A face counts from its frame to the next one that is analysed.
+
+    Args:
+        labels: the emotions that the model tells apart.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = list(labels)
+        self._moments: dict[int, _Moments] = {}
+        self._here: list[_Moments] = []
+        self._last_s: float | None = None
+        self._step_s = ONLY_FRAME_S
+        self.frames = self.frames_without_face = 0
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame ends."""
+        return 0.0 if self._last_s is None else self._last_s + self._step_s
+
+    def add(self, frame: StreamFrame) -> None:
+        """Add the faces of a frame."""
+        if self._last_s is not None:
+            self._step_s = frame.time_s - self._last_s
+        for moments in self._here:
+            moments.steps_s[-1] = self._step_s
+        self._last_s, self._here = frame.time_s, []
+        self.frames += 1
+        self.frames_without_face += not frame.faces
+        for face in frame.faces:
+            moments = self._moments.setdefault(face["track_id"], _Moments())
+            moments.times_s.append(frame.time_s)
+            moments.steps_s.append(self._step_s)
+            moments.probabilities.extend(face["emotions"].values())
+            moments.leaders.append(self._labels.index(face["emotion"]))
+            moments.uncertain.append(face["uncertain"])
+            self._here.append(moments)
+
+    def people(self) -> list[Person]:
+        """Everybody who was seen, longest first."""
+        people = [self._person(*item) for item in self._moments.items()]
+        return sorted(people, key=lambda person: -person.seen_s)
+
+    def _person(self, track_id: int, moments: _Moments) -> Person:
+        steps_s = np.array(moments.steps_s)
+        seen_s = max(float(steps_s.sum()), 1e-9)
+        led_s = np.bincount(np.array(moments.leaders), steps_s, len(self._labels))
+        order = [place for place in np.argsort(-led_s, kind="stable") if led_s[place] > 0]
+        return Person(
+            track_id=track_id,
+            first_s=moments.times_s[0],
+            last_s=moments.times_s[-1],
+            seen_s=seen_s,
+            shares={self._labels[place]: float(led_s[place]) / seen_s for place in order},
+            uncertain=float(steps_s[np.array(moments.uncertain, dtype=bool)].sum()) / seen_s,
+        )
+
+    def draw(self, path: Path) -> None:
+        """Draw the probabilities over time, a row a person, as a PNG."""
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+
+        people = sorted(self.people()[:MOST_PEOPLE], key=lambda person: person.track_id)
+        rows = max(1, len(people))
+        figure = Figure(figsize=(11, 1.2 + 1.7 * rows), layout="constrained")
+        every_axes = figure.subplots(rows, sharex=True, squeeze=False)[:, 0]
+        for axes, person in zip(every_axes, people, strict=False):
+            self._draw_person(axes, person)
+        for axes in every_axes:
+            axes.set_xlim(0, max(self.end_s, ONLY_FRAME_S))
+            axes.set_ylim(0, 1)
+            axes.set_yticks([0, 0.5, 1])
+            axes.spines[["top", "right"]].set_visible(False)
+        if not people:
+            every_axes[0].set_title("No face was seen", loc="left", fontsize=10)
+        every_axes[-1].set_xlabel("time (s)")
+        handles = [Patch(color=_color(label), label=label) for label in reversed(self._labels)]
+        handles.append(Patch(facecolor="none", edgecolor="black", hatch="////", label="uncertain"))
+        figure.legend(handles=handles, loc="outside right upper", frameon=False)
+        with replacing(path) as part:
+            figure.savefig(part, format="png", dpi=110)
+
+    def _draw_person(self, axes: "Axes", person: Person) -> None:
+        moments = self._moments[person.track_id]
+        times_s, probability, uncertain = self._with_gaps(moments)
+        colors = [_color(label) for label in self._labels]
+        axes.stackplot(times_s, probability.T, colors=colors, linewidth=0)
+        axes.fill_between(
+            times_s,
+            0,
+            1,
+            where=uncertain.tolist(),
+            facecolor="none",
+            edgecolor="black",
+            hatch="////",
+            linewidth=0,
+            step="post",
+        )
+        axes.set_title(f"face {person.track_id}", loc="left", fontsize=10)
+        axes.set_ylabel("probability")
+
+    def _with_gaps(
+        self, moments: _Moments
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Times (N,), probabilities (N, K) and uncertainty (N,); rows of NaN where it is away."""
+        stride = max(1, len(moments.times_s) // MOST_POINTS)
+        times_s = np.array(moments.times_s)
+        probability = np.array(moments.probabilities, dtype=np.float64)
+        probability = probability.reshape(len(times_s), len(self._labels))
+        ends_s = times_s + np.array(moments.steps_s)
+        is_last = np.append(times_s[1:] > ends_s[:-1] + ONLY_FRAME_S / 4, True)
+        kept = is_last | (np.arange(len(times_s)) % stride == 0)
+        after = np.flatnonzero(is_last[kept]) + 1
+        uncertain = np.array(moments.uncertain, dtype=bool)[kept]
+        nothing = np.full((len(after), len(self._labels)), np.nan)
+        # Every stretch lasts to the end of its last frame, and nothing follows it.
+        times_s = np.insert(times_s[kept], np.repeat(after, 2), np.repeat(ends_s[is_last], 2))
+        held = np.stack([probability[is_last], nothing], axis=1).reshape(-1, len(self._labels))
+        return (
+            times_s,
+            np.insert(probability[kept], np.repeat(after, 2), held, axis=0),
+            np.insert(uncertain, np.repeat(after, 2), False),
+        )
+
+
+def _color(label: str) -> str:
+    return COLORS.get(label, OTHER_COLOR)

@@ -1,0 +1,235 @@
+"""The command is run in processes of its own; its files are read back."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.video import VideoWriter
+from tests.made import write_video
+
+FRAMES, STEP_MS = 12, 80
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8]) -> Path:
+    """A folder with a face in `face.mp4`, and none in `empty.mkv`."""
+    folder = tmp_path_factory.mktemp("videos")
+    face = np.ascontiguousarray(astronaut[:300, 60:460, ::-1])
+    times = [STEP_MS * number for number in range(FRAMES)]
+    write_video(folder / "face.mp4", [face] * FRAMES, times)
+    write_video(folder / "empty.mkv", [np.full_like(face, 90)] * FRAMES, times)
+    return folder
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "mien", "video", *map(str, arguments)]
+
+
+def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def frame_times(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [frame.time or 0.0 for frame in container.decode(video=0)]
+
+
+def test_a_table_a_video_and_a_plot_are_written(folder: Path, tmp_path: Path) -> None:
+    table, out, plot = tmp_path / "a" / "t.csv", tmp_path / "b" / "o.mp4", tmp_path / "c" / "p.png"
+    done = run(folder / "face.mp4", "--table", table, "--out", out, "--plot", plot)
+    assert done.returncode == 0, done.stderr
+    assert "face.mp4" in done.stdout
+    assert "happiness 100%" in done.stdout
+    found = rows(table)
+    assert [row["track_id"] for row in found] == ["1"] * FRAMES
+    assert [float(row["time_s"]) for row in found] == [0.08 * number for number in range(FRAMES)]
+    assert frame_times(out) == pytest.approx([0.08 * number for number in range(FRAMES)], abs=1e-3)
+    assert differs_from_plain(out, folder / "face.mp4")
+    with Image.open(plot) as picture:
+        colors = picture.convert("RGB").getcolors(1 << 24) or []
+        counts: dict[Any, int] = {color: count for count, color in colors}
+    assert counts[0xF0, 0xE4, 0x42] > 0.3 * picture.width * picture.height  # happiness
+
+
+def differs_from_plain(out: Path, plain: Path) -> bool:
+    with av.open(str(out)) as one, av.open(str(plain)) as other:
+        ours, theirs = (
+            next(file.decode(video=0)).to_ndarray(format="gray").astype(int)
+            for file in (one, other)
+        )
+    return bool(np.abs(ours - theirs).max() > 100)
+
+
+def test_every_frame_without_a_face_has_a_row(folder: Path, tmp_path: Path) -> None:
+    done = run(folder / "empty.mkv", "--table", tmp_path / "t.jsonl", "--plot", tmp_path / "p.png")
+    assert done.returncode == 0, done.stderr
+    assert f"in {FRAMES} frames" in done.stdout
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [(line["frame"], line["track_id"]) for line in lines] == [
+        (number, None) for number in range(FRAMES)
+    ]
+
+
+def test_a_part_and_every_second_frame_keep_their_times(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.mp4"
+    part = ("--start", "0.24", "--end", "0.8", "--every", "2", "--detect-every", "2")
+    done = run(folder / "face.mp4", *part, "--table", tmp_path / "t.csv", "--out", out)
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "t.csv")
+    assert [float(row["time_s"]) for row in found] == pytest.approx([0.24, 0.40, 0.56, 0.72])
+    assert frame_times(out) == pytest.approx([0.0, 0.16, 0.32, 0.48], abs=1e-3)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_can_not_be_read_does_not_stop_the_others(
+    folder: Path, tmp_path: Path, processes: int
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "zero.mp4").write_bytes(b"")
+    table, out = tmp_path / "t" / "{name}.csv", tmp_path / "o" / "{name}.mp4"
+    done = run(
+        *(tmp_path / "text.mp4", tmp_path / "zero.mp4", tmp_path / "none.mp4", folder, tmp_path),
+        *("--table", table, "--out", out, "--processes", processes),
+    )
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("mien:")]
+    assert len(errors) == 3
+    assert "text.mp4: can't be read as a video" in errors[0]
+    assert "zero.mp4: can't be read as a video" in errors[1]
+    assert "none.mp4: no such file" in errors[2]
+    assert [len(rows(tmp_path / "t" / f"{name}.csv")) for name in ("face", "empty")] == [FRAMES] * 2
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["empty.mp4", "face.mp4"]
+    assert rows(tmp_path / "t" / "face.csv")[3]["emotion"] == "happiness"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "all.mp4"], "all.mp4: is to be written 2 times; put {name} into its name"),
+        (["--table", "x.csv"], "x.csv: is to be written 2 times"),
+        (["--out", "{name}.avi"], "a video's name ends in .mp4"),
+        (["--table", "{name}.xls"], "a table's name ends in one of .csv"),
+        (["--plot", "{name}.jpg"], "a plot's name ends in .png"),
+        (["--out", "FOLDER/{name}.mp4"], "face.mp4: is one of the videos that are read"),
+        (["--bars"], "bars are drawn into the annotated video, and there is none (--out)"),
+        (["--start", "5", "--end", "2"], "end_s is 2.0, expected more than start_s, 5.0"),
+        (["--model", "none.onnx"], "none.onnx"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_line(
+    folder: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    given = [text.replace("FOLDER", str(folder)) for text in arguments]
+    if given[0] in ("--out", "--table") and "FOLDER" not in arguments[1]:
+        given[1] = str(tmp_path / given[1])
+    done = run(folder, *given)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["empty.mkv", "face.mp4"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Longer than anybody waits for: 60 s of noise, which compresses badly."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    generator = np.random.default_rng(0)
+    pictures = [generator.integers(0, 256, (120, 160, 3), dtype=np.uint8) for _ in range(10)]
+    with VideoWriter(path) as writer:
+        for number in range(1500):
+            writer.write(pictures[number % 10], number * 0.04)
+    return path
+
+
+@pytest.fixture
+def running(long_video: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The command at work on the long video."""
+    arguments = command(
+        *(long_video, "--table", tmp_path / "t.csv", "--out", tmp_path / "o.mp4"),
+        *("--plot", tmp_path / "p.png"),
+    )
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_whole_files(
+    running: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals
+) -> None:
+    assert running.stderr is not None
+    assert running.stderr.readline().startswith("Frames: 1 of 1500")
+    running.send_signal(number)
+    _, errors = running.communicate()
+    assert running.returncode == 128 + number
+    assert "stopped at " in errors
+    assert f"what was done until then is in {tmp_path / 't.csv'}, {tmp_path / 'o.mp4'}" in errors
+    written = [float(row["time_s"]) for row in rows(tmp_path / "t.csv")]
+    assert 1 <= len(written) < 1500
+    assert frame_times(tmp_path / "o.mp4") == pytest.approx(written, abs=1e-3)
+    with Image.open(tmp_path / "p.png") as picture:
+        picture.load()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.mp4", "p.png", "t.csv"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "o.mp4"])
+def test_a_full_disk_leaves_what_was_done(long_video: Path, tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource")
+    path, limit = tmp_path / name, 2_000 if name.startswith("t") else 1_200_000
+    option = "--table" if name.startswith("t") else "--out"
+    done = subprocess.run(
+        command(long_video, option, path),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 1
+    assert f"what was done until then is in {path}" in done.stderr
+    assert "File too large" in done.stderr
+    assert 0 < path.stat().st_size <= limit
+    if name == "t.csv":
+        found = rows(path)
+        assert [int(row["frame"]) for row in found] == list(range(len(found)))
+        assert path.read_bytes().endswith(b"\n")
+    elif name == "t.jsonl":
+        lines = path.read_text().splitlines()
+        assert [json.loads(line)["frame"] for line in lines] == list(range(len(lines)))
+    else:
+        assert len(frame_times(path)) >= 25
+
+
+def test_a_real_clip_is_told_as_it_is(shared: Path, tmp_path: Path) -> None:
+    source, out = shared / "media" / "WolfgangLanger_Pexels.mp4", tmp_path / "o.mp4"
+    done = run(source, "--every", 4, "--table", tmp_path / "t.csv", "--out", out)
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "t.csv")
+    assert len(found) == 118
+    assert {row["track_id"] for row in found} == {"1"}
+    leading = [row["emotion"] for row in found]
+    assert leading[12:36].count("sadness") > 20  # 2 to 6 s
+    assert leading[66:].count("happiness") == len(leading[66:])  # from 11 s on
+    with av.open(str(out)) as ours, av.open(str(source)) as theirs:
+        assert ours.duration == pytest.approx(theirs.duration, abs=170_000)  # a frame of ours
+        assert [stream.type for stream in ours.streams] == ["video", "audio"]

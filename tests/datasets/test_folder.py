@@ -1,0 +1,317 @@
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from mien.cli.app import app
+from mien.datasets.cutting import Cut, Job, cut_faces
+from mien.datasets.folder import prepare
+from mien.datasets.manifest import PreparedSet, read_prepared
+from mien.errors import ConfigError, DataError
+from mien.images import read_image
+
+CROPPED = Cut(24, cropped=True)
+
+
+def write_pictures(folder: Path, *paths: str) -> None:
+    """Small pictures, no two the same."""
+    for number, path in enumerate(paths):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        color = (number % 250, number // 250, 200)
+        Image.new("RGB", (30, 40), color).save(folder / path)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def rows(prepared: PreparedSet) -> list[tuple[str, str, str, str]]:
+    return [(face.source, face.split, face.emotion, face.group) for face in prepared.faces]
+
+
+def command(images: Path, out: Path, *options: str) -> list[str]:
+    return ["prepare", "folder", "--images", str(images), "--out", str(out), *options]
+
+
+def run(images: Path, out: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, command(images, out, *options))
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
+    """A face, two faces, none, and a damaged file."""
+    images = tmp_path / "photographs"
+    for folder in ("Happy", "neutral"):
+        (images / folder).mkdir(parents=True)
+    half = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(images / "Happy/one face.png"), astronaut)
+    cv2.imwrite(str(images / "Happy/two.png"), np.hstack([astronaut[:256, 100:356], half]))
+    cv2.imwrite(str(images / "neutral/none.png"), np.full((90, 90, 3), 99, dtype=np.uint8))
+    (images / "neutral/broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (images / "readme.png").write_bytes(b"")
+    return images
+
+
+def test_faces_are_found_and_cut_and_the_rest_is_reported(
+    photographs: Path, tmp_path: Path
+) -> None:
+    prepared = prepare(photographs, tmp_path / "out", valid_share=0)
+    assert [face.path for face in prepared.faces] == ["train/happiness/000001-one_face.png"]
+    assert prepared.labels == ("neutral", "happiness")
+    assert prepared.details["report"] == {
+        "pictures": 5,
+        "pictures outside of the class folders": 1,
+        "several faces": 1,
+        "no face": 1,
+        "damaged": 1,
+        "faces": 1,
+    }
+    skipped = (tmp_path / "out/skipped.csv").read_text().splitlines()
+    assert skipped[0] == "source,frame,why,reason"
+    assert skipped[1] == "Happy/two.png,,several faces,"
+    assert skipped[2].startswith("neutral/broken.jpg,,damaged,not a whole picture")
+    assert skipped[3] == "neutral/none.png,,no face,"
+
+
+def test_the_cut_is_the_canonical_frame(photographs: Path, tmp_path: Path) -> None:
+    prepare(photographs, tmp_path / "out", how=Cut(96), valid_share=0)
+    prepare(tmp_path / "out/train", tmp_path / "again", how=Cut(96), valid_share=0)
+    face = read_image(tmp_path / "out/train/happiness/000001-one_face.png")
+    again = read_image(tmp_path / "again/train/happiness/000001-000001-one_face.png")
+    assert face.shape == (96, 96, 3)
+    # A face that already sits in the frame is found where the frame has it.
+    shift, _ = cv2.phaseCorrelate(*(cv2.cvtColor(f, 7).astype(np.float64) for f in (face, again)))
+    assert max(map(abs, shift)) < 4
+
+
+def test_of_several_faces_the_largest_is_taken_if_asked(photographs: Path, tmp_path: Path) -> None:
+    prepared = prepare(photographs, tmp_path / "out", how=Cut(48, several="largest"))
+    assert Counter(face.emotion for face in prepared.faces) == {"happiness": 2}
+
+
+def test_grey_pictures_stay_grey(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "happy/a.png")
+    Image.new("L", (30, 30), 77).save(tmp_path / "images/happy/b.png")
+    prepare(tmp_path / "images", tmp_path / "out", how=CROPPED, valid_share=0)
+    pictures = sorted((tmp_path / "out/train/happiness").iterdir())
+    modes = []
+    for path in pictures:
+        with Image.open(path) as picture:
+            modes.append(picture.mode)
+    assert modes == ["RGB", "L"]
+
+
+def test_folders_may_name_splits_and_classes_and_more_below(tmp_path: Path) -> None:
+    write_pictures(
+        *(tmp_path / "images", "train/Happy/x.jpg", "train/Happy/anna/x.jpg", "val/sad/x.png"),
+        "Test/angry/y.webp",
+    )
+    prepared = prepare(tmp_path / "images", tmp_path / "out", how=CROPPED)
+    assert rows(prepared) == [
+        ("Test/angry/y.webp", "test", "anger", ""),
+        ("train/Happy/anna/x.jpg", "train", "happiness", ""),
+        ("train/Happy/x.jpg", "train", "happiness", ""),
+        ("val/sad/x.png", "valid", "sadness", ""),
+    ]
+    assert prepared.labels == ("happiness", "sadness", "anger")
+    assert read_prepared(tmp_path / "out") == prepared
+
+
+def test_classes_are_mapped_dropped_and_kept_by_name(tmp_path: Path) -> None:
+    write_pictures(
+        tmp_path / "images", *(f"{name}/1.png" for name in ("joy", "sad", "bored", "Odd"))
+    )
+    refused = run(tmp_path / "images", tmp_path / "out", "--cropped")
+    assert refused.exit_code == 1
+    assert "no emotion is known for the class 'Odd' (1 pictures), 'bored'" in refused.stderr
+    (tmp_path / "map.csv").write_text("class,emotion\njoy,happy\nbored,\nodd,odd\n")
+    shown = run(
+        *(tmp_path / "images", tmp_path / "out", "--cropped", "--valid-share", "0"),
+        *("--map", str(tmp_path / "map.csv")),
+    )
+    assert shown.exit_code == 0
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert lines[1] == ["class", "train"]
+    assert lines[3:7] == [["happiness", "1"], ["sadness", "1"], ["odd", "1"], ["all", "3"]]
+    assert "pictures of a class that is left out: bored 1" in " ".join(shown.stdout.split())
+
+
+def test_groups_from_the_path_stay_on_one_side(tmp_path: Path) -> None:
+    names = [
+        f"{c}/S{person:02}_{n}.png" for c in ("sad", "angry") for person in range(20) for n in "ab"
+    ]
+    write_pictures(tmp_path / "images", *names)
+    prepared = prepare(
+        *(tmp_path / "images", tmp_path / "out"),
+        group=r"(S\d+)_",
+        how=CROPPED,
+        valid_share=0.2,
+        test_share=0.1,
+    )
+    assert Counter(face.split for face in prepared.faces) == {"train": 56, "valid": 16, "test": 8}
+    assert len({face.group for face in prepared.faces}) == 20
+    with pytest.raises(DataError, match=r"--group: 'T' is not in the path 'angry/S00_a\.png'"):
+        prepare(tmp_path / "images", tmp_path / "other", group="T", how=CROPPED)
+    with pytest.raises(ConfigError, match=r"--group: '\(' is no regular expression"):
+        prepare(tmp_path / "images", tmp_path / "other", group="(", how=CROPPED)
+
+
+def test_a_group_on_two_given_sides_is_left_out_of_training(tmp_path: Path) -> None:
+    write_pictures(
+        tmp_path / "images",
+        *("train/sad/anna-1.png", "train/sad/ben-1.png", "valid/sad/anna-2.png"),
+    )
+    prepared = prepare(tmp_path / "images", tmp_path / "out", group=r"(\w+)-", how=CROPPED)
+    assert rows(prepared) == [
+        ("train/sad/ben-1.png", "train", "sadness", "ben"),
+        ("valid/sad/anna-2.png", "valid", "sadness", "anna"),
+    ]
+    report = prepared.details["report"]
+    assert report["pictures of a group that is validated or tested on: left out"] == 1
+
+
+def test_a_missing_validation_split_is_drawn_from_training(tmp_path: Path) -> None:
+    write_pictures(
+        tmp_path / "images",
+        *(f"train/sad/{number}.png" for number in range(20)),
+        *(f"test/sad/{number}.png" for number in range(5)),
+    )
+    prepared = prepare(tmp_path / "images", tmp_path / "out", how=CROPPED)
+    assert Counter(face.split for face in prepared.faces) == {"train": 18, "valid": 2, "test": 5}
+    with pytest.raises(ConfigError, match="--test-share: the pictures have a split test already"):
+        prepare(tmp_path / "images", tmp_path / "other", how=CROPPED, test_share=0.1)
+    with pytest.raises(ConfigError, match="--valid-share is 1, expected 0 to less than 1"):
+        prepare(tmp_path / "images", tmp_path / "other", how=CROPPED, valid_share=1)
+
+
+def test_a_table_gives_labels_splits_and_groups(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "a.png", "b.png", "c/d.png")
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "path,label,split,group,age\na.png,Happy,train,p1,30\nb.png,fear,TEST,p2,31\n"
+        "c/d.png,happiness,training,p1,32\n"
+    )
+    prepared = prepare(tmp_path / "images", tmp_path / "out", table, how=CROPPED, valid_share=0)
+    assert rows(prepared) == [
+        ("a.png", "train", "happiness", "p1"),
+        ("b.png", "test", "fear", "p2"),
+        ("c/d.png", "train", "happiness", "p1"),
+    ]
+    with pytest.raises(ConfigError, match="--group: the table has a column for groups already"):
+        prepare(tmp_path / "images", tmp_path / "other", table, group=".", how=CROPPED)
+
+
+def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "a.png", "b.png", "c.png")
+    table, mapping = tmp_path / "labels.csv", tmp_path / "map.csv"
+    table.write_text(
+        "path,p_Happy,p_joy,p_sad,p_unclear\na.png,.2,.3,.3,.2\nb.png,0,0.25,0.75,0\n"
+        "c.png,.4,0,0,.6\n"
+    )
+    mapping.write_text("class,emotion\njoy,happiness\nunclear,\n")
+    prepared = prepare(
+        tmp_path / "images", tmp_path / "out", table, mapping, how=CROPPED, valid_share=0
+    )
+    assert prepared.labels == ("happiness", "sadness")
+    assert [(face.source, face.emotion) for face in prepared.faces] == [
+        ("a.png", "happiness"),
+        ("b.png", "sadness"),
+    ]
+    probabilities = [face.probabilities for face in prepared.faces]
+    np.testing.assert_allclose(probabilities, [[0.625, 0.375], [0.25, 0.75]])  # type: ignore[arg-type]
+    assert prepared.details["report"]["pictures of a class that is left out: by half"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,lable\n", "line 1: the header is 'path,lable', expected the columns path and label"),
+        ("path,label,label\n", "line 1: a column stands twice in 'path,label,label'"),
+        ("path,label\na.png\n", "line 2: 1 columns, expected 2"),
+        ("path,label\nb.png,sad\n", "line 2: there is no picture .*b.png"),
+        ("path,label\na.png,sad\na.png,sad\n", "line 3: 'a.png' stands twice"),
+        ("path,label\na.png,\n", "line 2: the label is empty"),
+        ("path,label,split\na.png,sad,other\n", "line 2: the split is 'other', expected train"),
+        ("path,label,split\na.png,sad,\nc.png,sad,test\n", "some rows have a split and some have"),
+        ("path,p_sad,p_happy\na.png,1,1\n", "line 2: the probabilities sum to 2, expected 1"),
+        ("path,p_sad,p_happy\na.png,1,x\n", "line 2: 'x' is no probability from 0 to 1"),
+        ("path,label\n", "no rows, expected one a picture"),
+    ],
+)
+def test_a_broken_table_is_an_error_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    write_pictures(tmp_path / "images", "a.png", "c.png")
+    table = tmp_path / "labels.csv"
+    table.write_text(text)
+    with pytest.raises(DataError, match=f"labels.csv(, |: ){message}"):
+        prepare(tmp_path / "images", tmp_path / "out", table, how=CROPPED)
+
+
+def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    with pytest.raises(DataError, match="images: no such folder"):
+        prepare(images, tmp_path / "out")
+    images.mkdir()
+    with pytest.raises(DataError, match="images: no pictures in it or below"):
+        prepare(images, tmp_path / "out")
+    write_pictures(images, "sad/a.png")
+    with pytest.raises(ConfigError, match="lies in the folder of pictures"):
+        prepare(images, images / "out")
+    with pytest.raises(DataError, match="none of 1 pictures gave a face; of the first: no face"):
+        prepare(images, tmp_path / "out")
+    with pytest.raises(DataError, match="out: begun with other settings or from other files"):
+        prepare(images, tmp_path / "out", how=CROPPED)
+    with pytest.raises(DataError, match="holds other files; choose a folder"):
+        prepare(images, images.parent, how=CROPPED)
+    (tmp_path / "map.csv").write_text("class,emotion\na/b,a/b\n")
+    (tmp_path / "labels.csv").write_text("path,label\nsad/a.png,a/b\n")
+    with pytest.raises(DataError, match=r"map\.csv: 'a/b' is no name for a class"):
+        prepare(images, tmp_path / "other", tmp_path / "labels.csv", tmp_path / "map.csv")
+    with pytest.raises(ConfigError, match="processes is 0, expected 1 or more"):
+        cut_faces(CROPPED, [Job(images, images)], 0)
+    with pytest.raises(ConfigError, match="cropped pictures are not searched for faces"):
+        Cut(cropped=True, several="largest")
+
+
+def test_a_name_that_no_table_can_hold_is_an_error_at_once(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "sad/a.png")
+    try:
+        write_pictures(tmp_path / "images", os.fsdecode(b"sad/\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(DataError, match=r"a name that is no UTF-8; rename it"):
+        prepare(tmp_path / "images", tmp_path / "out", how=CROPPED)
+
+
+def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "killed"
+    write_pictures(images, *(f"sad/{number:04}.png" for number in range(300)))
+    options = ("--cropped", "--processes", "2")
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "mien", *command(images, out, *options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert killed.stderr is not None
+    assert killed.stderr.readline().startswith(b"Faces: 1 of 300")
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)  # to the end of its processes, which hold the pipes too
+    done = [path for path in files(out) if path.endswith(".png")]
+    assert 0 < len(done) < 300
+    assert not (out / "set.json").exists()
+
+    assert run(images, out, "--cropped").exit_code == 0
+    assert run(images, tmp_path / "undisturbed", "--cropped").exit_code == 0
+    assert files(out) == files(tmp_path / "undisturbed")

@@ -1,0 +1,43 @@
+from collections import Counter
+
+from mien.datasets.splitting import Member, drawn_splits, on_another_side
+
+
+def people(count: int, pictures: int) -> list[Member]:
+    return [
+        Member(f"{person}/{number}", "anger", f"p{person}")
+        for person in range(count)
+        for number in range(pictures)
+    ]
+
+
+def test_groups_stay_together_and_shares_are_kept() -> None:
+    members = people(50, 4)
+    split_of = drawn_splits(members, {"test": 0.2, "valid": 0.1}, seed=0)
+    assert Counter(split_of.values()) == {"train": 140, "test": 40, "valid": 20}
+    sides = {(member.group, split_of[member.name]) for member in members}
+    assert len(sides) == 50
+    assert split_of == drawn_splits(members[::-1], {"test": 0.2, "valid": 0.1}, seed=0)
+    assert split_of != drawn_splits(members, {"test": 0.2, "valid": 0.1}, seed=1)
+
+
+def test_without_groups_every_class_gives_its_share() -> None:
+    members = [Member(f"{n}", "fear" if n % 5 else "contempt", "") for n in range(200)]
+    split_of = drawn_splits(members, {"valid": 0.1}, seed=0)
+    emotions = Counter(member.emotion for member in members if split_of[member.name] == "valid")
+    assert emotions == {"contempt": 4, "fear": 16}
+
+
+def test_two_people_are_one_on_each_side() -> None:
+    split_of = drawn_splits(people(2, 3), {"valid": 0.1}, seed=0)
+    assert Counter(split_of.values()) == {"train": 3, "valid": 3}
+    assert set(drawn_splits(people(1, 3), {"valid": 0.1}, seed=0).values()) == {"train"}
+    assert set(drawn_splits(people(5, 3), {"valid": 0.0}, seed=0).values()) == {"train"}
+
+
+def test_a_group_on_two_sides_keeps_the_one_that_is_tested_on() -> None:
+    members = [Member(name, "anger", name[0]) for name in ("a1", "a2", "b1", "b2", "c1", "c2")]
+    members += [Member("d1", "anger", ""), Member("d2", "anger", "")]
+    splits = ["train", "valid", "valid", "test", "train", "train", "train", "test"]
+    split_of = {member.name: split for member, split in zip(members, splits, strict=True)}
+    assert on_another_side(members, split_of) == ["a1", "b1"]

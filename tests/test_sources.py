@@ -1,0 +1,255 @@
+"""Video files of many kinds, whole and damaged, made with PyAV."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.container import OutputContainer
+from numpy.typing import NDArray
+
+from mien import EmotionRecognition, SourceError
+from mien.images import write_image
+from mien.sources import TimedFrame, open_source
+
+Image = NDArray[np.uint8]
+
+#: Every one with B-frames where the encoder makes them.
+KINDS = [
+    ("film.mp4", "libx264"),
+    ("film.mov", "mpeg4"),
+    ("film.mkv", "libx264"),
+    ("film.webm", "libvpx-vp9"),
+    ("film.avi", "mpeg4"),
+    ("old.avi", "libx264"),
+    ("film.ts", "libx264"),
+    ("frames.mkv", "mjpeg"),
+]
+OPTIONS = {
+    "libx264": {"preset": "ultrafast", "bf": "2"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+}
+MILLISECOND = Fraction(1, 1000)
+
+
+def add_silence(container: OutputContainer, stream: av.AudioStream, seconds: float) -> None:
+    for start in range(0, int(16000 * seconds), 1024):
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.rate, silence.pts = 16000, start
+        container.mux(stream.encode(silence))
+    container.mux(stream.encode())
+
+
+def film(
+    path: Path,
+    codec: str,
+    times_ms: list[int],
+    front: bool = False,
+    keyframe_every: int = 250,
+    sound_s: float = 0.0,
+) -> Path:
+    """A film of noise, which takes many bytes a frame; with `front` its table stands in front."""
+    if codec not in av.codec.codecs_available:
+        pytest.skip(f"PyAV has no encoder {codec}")
+    generator = np.random.default_rng(0)
+    options = {"movflags": "faststart"} if front else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=25, options=dict(OPTIONS.get(codec, {})))
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = 64, 96
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.gop_size = keyframe_every
+        # AVI and MPEG-4 hold no times of their own: they count frames.
+        base = MILLISECOND if path.suffix != ".avi" and codec != "mpeg4" else Fraction(1, 25)
+        stream.time_base = stream.codec_context.time_base = base
+        sound = container.add_stream("aac", rate=16000) if sound_s else None
+        for time_ms in times_ms:
+            image = generator.integers(0, 256, (64, 96, 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = round(time_ms * MILLISECOND / base), base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None:
+            add_silence(container, sound, sound_s)
+    return path
+
+
+def even(count: int) -> list[int]:
+    return [40 * place for place in range(count)]
+
+
+def cut(path: Path, share: float) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    return path
+
+
+def spoilt(path: Path, share: float, count: int = 3000) -> Path:
+    """Noise instead of some bytes."""
+    content = bytearray(path.read_bytes())
+    place = int(share * len(content))
+    content[place : place + count] = np.random.default_rng(0).bytes(count)
+    path.write_bytes(content)
+    return path
+
+
+def read_until_error(path: Path, **part: float) -> tuple[list[TimedFrame], str]:
+    """The frames of a source and the message of the error that ended it, if one did."""
+    frames: list[TimedFrame] = []
+    try:
+        with open_source(path, **part) as source:  # type: ignore[arg-type]
+            frames += source
+    except SourceError as error:
+        return frames, str(error)
+    return frames, ""
+
+
+def milliseconds(frames: list[TimedFrame]) -> list[int]:
+    times = [1000 * frame.time_s for frame in frames]
+    np.testing.assert_allclose(times, np.round(times), atol=0.01)
+    return [round(time_ms) for time_ms in times]
+
+
+@pytest.mark.parametrize(("name", "codec"), KINDS)
+def test_a_whole_file_gives_every_frame_and_any_part(tmp_path: Path, name: str, codec: str) -> None:
+    path = film(tmp_path / name, codec, even(50))
+    frames, error = read_until_error(path)
+    assert error == ""
+    assert milliseconds(frames) == even(50)
+    for start_s in (0.04, 1.0, 1.5):
+        frames, error = read_until_error(path, start_s=start_s, end_s=start_s + 0.12)
+        assert error == ""
+        start_ms = round(1000 * start_s)
+        assert milliseconds(frames) == [
+            start_ms + 20 * (start_ms % 40 > 0) + t for t in (0, 40, 80)
+        ]
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts"])
+@pytest.mark.parametrize("begin_ms", [0, 10_000])
+def test_variable_times_are_kept_wherever_they_begin(
+    tmp_path: Path, name: str, begin_ms: int
+) -> None:
+    times = [0, 40, 45, 200, 1000, 1033, 5000, 5040, 9000]
+    path = film(tmp_path / name, "libx264", [begin_ms + time_ms for time_ms in times])
+    frames, error = read_until_error(path)
+    assert (milliseconds(frames), error) == (times, "")
+    frames, error = read_until_error(path, start_s=1.0, end_s=5.04)
+    assert (milliseconds(frames), error) == ([1000, 1033, 5000], "")
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+def test_sound_may_last_longer_than_the_picture(tmp_path: Path, name: str) -> None:
+    path = film(tmp_path / name, "libx264", even(25), sound_s=3)
+    frames, error = read_until_error(path)
+    assert (len(frames), error) == (25, "")
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mov", "film.mkv"])
+@pytest.mark.parametrize("sound_s", [0, 5])
+def test_a_file_that_is_cut_off_gives_its_frames_and_an_error(
+    tmp_path: Path, name: str, sound_s: float
+) -> None:
+    path = cut(film(tmp_path / name, "libx264", even(125), front=True, sound_s=sound_s), 0.4)
+    frames, error = read_until_error(path)
+    assert 25 <= len(frames) <= 60
+    assert milliseconds(frames) == even(len(frames))
+    assert f"{path}: ends after {len(frames) / 25:.2f} s of 5.00 s" in error
+    frames, error = read_until_error(path, start_s=4.0)
+    assert not frames
+    assert f"{path}: ends" in error
+    frames, error = read_until_error(path, end_s=0.2)
+    assert (milliseconds(frames), error) == (even(5), "")
+
+
+def test_a_stream_of_a_file_that_is_cut_off_ends_with_the_error(
+    tmp_path: Path, recognition: EmotionRecognition
+) -> None:
+    path = cut(film(tmp_path / "film.mp4", "mpeg4", even(50), front=True), 0.3)
+    frames = recognition.stream(path, detect_every=50)
+    assert [next(frames).number for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(SourceError, match=r"film\.mp4: ends after 0\.\d\d s of 2\.00 s"):
+        list(frames)
+
+
+def test_damage_in_the_middle_is_told_after_the_frames_before_it(tmp_path: Path) -> None:
+    path = spoilt(film(tmp_path / "film.mp4", "libx264", even(50), front=True), 0.5)
+    frames, error = read_until_error(path)
+    assert len(frames) > 10
+    assert f"{path}: is damaged after {len(frames) / 25:.2f} s of 2.00 s" in error
+
+
+def test_what_comes_before_the_first_whole_picture_is_left_out(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.ts", "libx264", even(50), keyframe_every=10)
+    content = path.read_bytes()
+    path.write_bytes(content[len(content) // 4 // 188 * 188 :])  # packets of 188 bytes
+    frames, error = read_until_error(path)
+    assert error == ""
+    times = milliseconds(frames)
+    assert times[0] >= 40  # from the first packet on, which nothing can be made of
+    assert times == list(range(times[0], times[-1] + 40, 40))
+
+
+def test_a_file_whose_beginning_is_damaged_says_so(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", "libx264", even(50), front=True, keyframe_every=10)
+    place = path.read_bytes().index(b"mdat") + 4
+    frames, error = read_until_error(spoilt(path, place / path.stat().st_size))
+    assert not frames
+    assert f"{path}: is damaged after 0.00 s of 2.00 s" in error
+
+
+def without_its_table(path: Path) -> None:
+    cut(film(path, "mpeg4", even(50)), 0.9)  # it stood at the end
+
+
+def picture(path: Path) -> None:
+    write_image(path.with_suffix(".png"), np.zeros((48, 64, 3), np.uint8))
+    path.with_suffix(".png").rename(path)
+
+
+def sound(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        add_silence(container, container.add_stream("aac", rate=16000), 0.5)
+
+
+def song_with_a_cover(path: Path) -> None:
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        picture(path.with_name("cover.png"))
+        container.add_attachment("cover.png", "image/png", path.with_name("cover.png").read_bytes())
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "no such file or folder"),
+        (without_its_table, "can't be read as a video"),
+        (Path.touch, "can't be read as a video"),
+        (lambda path: path.write_text("a text\n" * 999), "can't be read as a video"),
+        (picture, "is a picture, expected a video"),
+        (sound, "holds no video"),
+        (song_with_a_cover, "holds no video"),
+        (Path.mkdir, "holds no pictures"),
+    ],
+)
+def test_what_is_no_video_is_refused_in_one_line(
+    tmp_path: Path, recognition: EmotionRecognition, make: Callable[[Path], object], message: str
+) -> None:
+    path = tmp_path / "film.mp4"
+    make(path)
+    with pytest.raises(SourceError, match=message) as caught:
+        recognition.stream(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_real_files_are_whole(shared: Path) -> None:
+    for name in ("single_face.mp4", "no_face.mp4", "face_noface.mov"):
+        frames, error = read_until_error(shared / "media" / name, start_s=2.0, every=5)
+        assert len(frames) >= 2
+        assert error == ""

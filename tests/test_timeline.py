@@ -1,0 +1,88 @@
+"""What was seen is added up by time, not by frames, and drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.drawing import COLORS
+from mien.labels import EMOTIONS
+from mien.results import FaceResult
+from mien.streaming import StreamFrame
+from mien.timeline import Timeline
+
+
+def face(track_id: int, emotion: str, uncertain: bool = False) -> FaceResult:
+    return {
+        "box": [0, 0, 10, 10],
+        "face_confidence": 0.9,
+        "landmarks": None,
+        "track_id": track_id,
+        "emotion": emotion,
+        "confidence": 1.0,
+        "emotions": {label: float(label == emotion) for label in EMOTIONS},
+        "uncertainty": 0.0,
+        "candidates": [emotion],
+        "face_likeness": 1.0,
+        "uncertain": uncertain,
+    }
+
+
+def timeline(*frames: tuple[float, list[FaceResult]]) -> Timeline:
+    made = Timeline(EMOTIONS)
+    for number, (time_s, faces) in enumerate(frames):
+        made.add(StreamFrame(number, np.zeros((4, 4, 3), dtype=np.uint8), time_s, faces))
+    return made
+
+
+def test_a_frame_counts_for_as_long_as_it_is_shown() -> None:
+    made = timeline(
+        (0.0, [face(1, "anger")]),
+        (3.0, [face(1, "fear", uncertain=True), face(2, "anger")]),
+        (4.0, []),
+        (9.0, [face(2, "neutral")]),
+    )
+    first, second = sorted(made.people(), key=lambda person: person.track_id)
+    assert (first.first_s, first.last_s, first.seen_s) == (0.0, 3.0, 4.0)
+    assert first.shares == {"anger": 0.75, "fear": 0.25}
+    assert first.uncertain == 0.25
+    assert (second.first_s, second.last_s, second.seen_s) == (3.0, 9.0, 6.0)
+    assert list(second.shares) == ["neutral", "anger"]
+    assert [person.track_id for person in made.people()] == [2, 1]
+    assert (made.frames, made.frames_without_face, made.end_s) == (4, 1, 14.0)
+
+
+def test_nothing_seen_is_nobody(tmp_path: Path) -> None:
+    made = timeline((0.0, []), (0.04, []))
+    assert made.people() == []
+    made.draw(tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert picture.width > 800
+    assert Timeline(EMOTIONS).end_s == 0.0
+
+
+def column(picture: Image.Image, share: float, colors: list[str]) -> dict[str, int]:
+    """How many pixels of each colour stand in a column of the picture."""
+    pixels = np.asarray(picture.convert("RGB"))[:, round(share * picture.width)]
+    wanted = {name: tuple(bytes.fromhex(COLORS[name][1:])) for name in colors}
+    return {name: int((pixels == rgb).all(axis=1).sum()) for name, rgb in wanted.items()}
+
+
+@pytest.mark.parametrize("count", [100, 10_000])
+def test_the_picture_shows_who_was_there_when(tmp_path: Path, count: int) -> None:
+    step_s = 10 / count
+    frames = []
+    for number in range(count):
+        share = number / count
+        faces = [face(1, "anger" if share < 0.5 else "happiness")]
+        frames.append((number * step_s, faces if not 0.3 <= share < 0.4 else []))
+    timeline(*frames).draw(tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as picture:
+        names = ["anger", "happiness"]
+        early, gap, late = (column(picture, share, names) for share in (0.2, 0.35, 0.7))
+    assert early["anger"] > 80
+    assert early["happiness"] == 0
+    assert gap == {"anger": 0, "happiness": 0}
+    assert late["happiness"] > 80
+    assert late["anger"] == 0
