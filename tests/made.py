@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.manifest import PreparedFace, PreparedSet, write_prepared
+from mien.labels import EMOTIONS
+
 SIDE = 48
 CLASSES = 8
 COUNTS = {"FER2013Train": 320, "FER2013Valid": 160, "FER2013Test": 80}
@@ -43,6 +46,40 @@ def write_ferplus(folder: Path, counts: dict[str, int] = COUNTS, seed: int = 0) 
                 name = f"fer{number:07}.png"
                 cv2.imwrite(str(folder / split / name), made_face(label, generator))
                 writer.writerow([name, "(0, 0, 48, 48)", *made_votes(label, generator)])
+
+
+def write_prepared_faces(
+    folder: Path,
+    counts: dict[str, int],
+    labels: tuple[str, ...] = EMOTIONS,
+    seed: int = 1,
+    with_probabilities: bool = False,
+) -> None:
+    """Write made faces as a prepared-faces folder; no two of them look the same."""
+    generator = np.random.default_rng(seed)
+    faces = []
+    for split, count in counts.items():
+        for number in range(count):
+            label = labels[number % len(labels)]
+            place = EMOTIONS.index(label) if label in EMOTIONS else 0
+            path = f"{split}/{label}/{number}.png"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / path), distinct_face(place, generator))
+            shares = tuple(0.7 * (one == label) + 0.3 / len(labels) for one in labels)
+            faces.append(
+                PreparedFace(
+                    *(path, split, label, f"{split} {number}"),
+                    probabilities=shares if with_probabilities else None,
+                )
+            )
+    write_prepared(folder, PreparedSet("folder", labels, tuple(faces)))
+
+
+def distinct_face(label: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+    """A made face on coarse patches of its own."""
+    patches = generator.integers(0, 120, (12, 12)).astype(np.uint8)
+    ground = cv2.resize(patches, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(np.where(made_face(label, generator) == 230, 230, ground), dtype=np.uint8)
 
 
 def write_tables(folder: Path, rows: int = 60, seed: int = 0) -> tuple[Path, Path]:

@@ -17,7 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from mien.cli.app import app
-from tests.made import write_tables, write_video
+from tests.made import write_prepared_faces, write_tables, write_video
 from tests.made_releases import write_affwild2, write_releases
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,7 @@ def test_examples_run(
     if find_spec("facenet_pytorch") is None:
         monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_ins"), prepend=os.pathsep)
     write_tables(tmp_path, rows=600)
+    write_prepared_faces(tmp_path / "faces", {"train": 64, "valid": 64})
     for name in ("clip.mp4", "other.mp4"):
         write_video(tmp_path / name, [astronaut] * 3, [0, 40, 80])
     shutil.copy(astronaut_path, tmp_path / "photo.jpg")

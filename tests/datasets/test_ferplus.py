@@ -12,7 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.datasets.ferplus import SPLITS, FaceSet, prepare, read_split
+from mien.datasets.faces import FaceSet
+from mien.datasets.ferplus import SPLITS, prepare, read_split
+from mien.datasets.leaks import find_leaks
+from mien.datasets.sets import read_data_set
 from mien.datasets.vote_table import TABLE_EDITION, edition, read_label_file, votes_array
 from mien.datasets.votes import strict_majority
 from mien.errors import DataError
@@ -383,6 +386,16 @@ def test_the_real_data_set_is_read_again(prepared: Prepared) -> None:
     faces = read_split(prepared.folder, "test")
     assert faces.images.shape == (3_573, 48, 48)
     assert faces.edition == TABLE_EDITION
+
+
+def test_real_validation_faces_that_stand_in_training_are_found(prepared: Prepared) -> None:
+    data_set = read_data_set(prepared.folder, ["train", "valid"])
+    valid = data_set.splits["valid"]
+    same = np.array(valid.names)[valid.also_in(data_set.splits["train"])]
+    found = {leak.held_out.name for leak in find_leaks([data_set])}
+    assert len(same) == 279
+    assert found.issuperset(same)
+    assert len(found) == pytest.approx(529, abs=5)
 
 
 def test_preparing_takes_little_memory(prepared: Prepared) -> None:

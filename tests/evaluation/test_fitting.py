@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from mien.calibration import candidates, face_likeness, probabilities, uncertainty
 from mien.classification import Classification
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.errors import DataError
 from mien.evaluation.fitting import (
     LIKENESS_PENALTY,
@@ -107,7 +107,7 @@ def test_faces_of_the_training_set_do_not_calibrate() -> None:
     train = valid.select(slice(0, 50))
     expected = calibration_half(valid)
     expected[:50] = False
-    np.testing.assert_array_equal(calibration_faces(train, valid), expected)
+    np.testing.assert_array_equal(calibration_faces([train], valid), expected)
 
 
 def embedded(count: int, centre: float, seed: int = 1) -> Floats:

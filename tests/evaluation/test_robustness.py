@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.evaluation.robustness import CHANGES, LOSES_FACE, changed
 from tests.made import made_face
 

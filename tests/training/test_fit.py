@@ -1,14 +1,22 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from mien import DataError, alignment
-from mien.datasets.ferplus import FaceSet
+from mien import ConfigError, DataError, alignment
+from mien.datasets.faces import FaceSet
+from mien.labels import EMOTIONS
 from mien.training.config import TrainingConfig
-from mien.training.data import TrainingData, image_tensor, scoring_data, training_data
-from mien.training.fit import step_targets, target_loss, tilted
+from mien.training.data import (
+    SetShare,
+    TrainingData,
+    image_tensor,
+    scoring_data,
+    training_data,
+)
+from mien.training.fit import step_targets, target_loss, tilted, train_step, within
 from mien.training.run import TrainingRun
 
 
@@ -26,7 +34,7 @@ def test_soft_targets_are_shares_of_the_votes_of_known_labels() -> None:
         [0, 0, 0, 0, 0, 0, 0, 0, 9, 0],  # unknown
     )
     config = TrainingConfig(labels=("neutral", "happiness", "sadness"))
-    data = training_data(faces, config)
+    data = training_data([faces], config)
     assert data.images.shape == (2, 1, 48, 48)
     expected = torch.tensor([[2 / 3, 0, 1 / 3], [0, 1, 0]])
     torch.testing.assert_close(data.targets, expected)
@@ -34,12 +42,87 @@ def test_soft_targets_are_shares_of_the_votes_of_known_labels() -> None:
 
 def test_scoring_takes_strict_majorities() -> None:
     faces = face_set([6, 0, 0, 4, 0, 0, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0, 0, 0, 0, 0])
-    assert scoring_data(faces, TrainingConfig()).targets.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]]
+    assert scoring_data([faces], TrainingConfig()).targets.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]]
 
 
 def test_too_few_labelled_faces_are_refused() -> None:
     with pytest.raises(DataError, match="0 of 1 faces"):
-        training_data(face_set([0] * 8 + [10, 0]), TrainingConfig())
+        training_data([face_set([0] * 8 + [10, 0])], TrainingConfig())
+
+
+def test_sets_are_joined_and_say_what_they_know() -> None:
+    grey = face_set([9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0])
+    colour = replace(
+        face_set(*[[0, 9, 0, 0, 0, 0, 0, 0, 0, 0]] * 3),
+        images=np.zeros((3, 60, 60, 3), np.uint8),
+        labels=("happiness", "fear"),
+    )
+    config = TrainingConfig(labels=("neutral", "happiness", "fear"), data_weight=(1.0, 0.5))
+    data = training_data([grey, colour], config)
+    assert data.images.shape == (5, 3, 48, 48)
+    assert data.known is not None
+    assert data.known.tolist() == [[True] * 3] * 2 + [[False, True, True]] * 3
+    assert data.sets == (SetShare(2), SetShare(3, 0.5))
+    # Three faces of weight 1/2 and two of weight 1; neutral is known to the latter alone.
+    torch.testing.assert_close(data.frequencies(), torch.tensor([1 / 2, 2.5 / 3.5, 0]))
+    assert training_data([grey], replace(config, data_weight=())).known is None
+
+
+def test_weights_and_sets_have_to_fit_one_another() -> None:
+    faces = face_set(*[[9, 0, 0, 0, 0, 0, 0, 0, 0, 0]] * 3)
+    with pytest.raises(ConfigError, match=r"data_weight is \[2\.0\], expected one weight for each"):
+        training_data([faces, faces], TrainingConfig(data_weight=(2.0,)))
+    with pytest.raises(DataError, match="1 faces an epoch by weight"):
+        training_data([faces], TrainingConfig(data_weight=(0.4,)))
+    with pytest.raises(DataError, match="a data set with neutral tells fewer than two"):
+        training_data([faces, replace(faces, labels=("neutral",))], TrainingConfig())
+    with pytest.raises(ConfigError, match="no data set has contempt, fear; leave it out"):
+        training_data([replace(faces, labels=EMOTIONS[:6])], TrainingConfig())
+
+
+def test_an_epoch_takes_faces_by_the_weights_of_their_sets() -> None:
+    images, targets = torch.zeros(10, 1, 48, 48, dtype=torch.uint8), torch.eye(2)[[0] * 10]
+    plain = TrainingData(images, targets)
+    expected = np.random.default_rng([3, 1]).permutation(10)
+    np.testing.assert_array_equal(plain.epoch_order(seed=3, epoch=1), expected)
+
+    data = TrainingData(images, targets, sets=(SetShare(4, 0.5), SetShare(6, 2.5)))
+    assert data.faces_per_epoch == 2 + 15
+    orders = [data.epoch_order(seed=3, epoch=epoch) for epoch in range(2)]
+    for order in orders:
+        counts = np.bincount(order, minlength=10)
+        assert sorted(counts[:4]) == [0, 0, 1, 1]
+        assert sorted(counts[4:]) == [2, 2, 2, 3, 3, 3]
+    assert not np.array_equal(orders[0], orders[1])
+
+
+def test_classes_that_a_set_does_not_have_get_no_gradient() -> None:
+    known = torch.tensor([[True, False] + [True] * 6] * 4)
+    images = torch.randint(0, 256, (4, 1, 48, 48), dtype=torch.uint8)
+    config = TrainingConfig(
+        network="residual_xs", label_smoothing=0.1, teacher_share=0.5, threads=1, weight_decay=0.0
+    )
+    run = TrainingRun.begin(config)
+    answers = torch.full((4, 8), 1 / 8)
+    data = TrainingData(images, torch.eye(8)[[0, 2, 3, 0]], answers, known)
+    weight = run.network.get_parameter("head.weight")
+    before = weight.detach().clone()
+    train_step(run, data, torch.arange(4))
+    changed = (weight != before).any(dim=1)
+    assert changed.tolist() == [True, False] + [True] * 6
+
+
+def test_answers_and_smoothing_stay_within_the_known_classes() -> None:
+    known = torch.tensor([[True, True, False, False], [True] * 4])
+    answers = torch.tensor([[0.3, 0.1, 0.5, 0.1], [0.25] * 4])
+    torch.testing.assert_close(
+        within(answers, known), torch.tensor([[0.75, 0.25, 0, 0], [0.25] * 4])
+    )
+    assert within(answers, None) is answers
+    smooth = TrainingConfig(label_smoothing=0.2)
+    targets = step_targets(torch.eye(4)[:2], smooth, torch.Generator(), known)
+    expected = torch.tensor([[0.9, 0.1, 0, 0], [0.05, 0.85, 0.05, 0.05]])
+    torch.testing.assert_close(targets, expected)
 
 
 def test_images_are_cut_as_at_run_time() -> None:

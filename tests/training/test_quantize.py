@@ -14,7 +14,7 @@ from mien.training.quantize import quantize
 def small(ferplus_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged model in eight bits, with ranges from made faces."""
     path = tmp_path_factory.mktemp("small") / "small.onnx"
-    quantize("default", ferplus_dir, path)
+    quantize("default", [ferplus_dir], path)
     return path
 
 
@@ -46,7 +46,7 @@ def test_it_is_calibrated_by_itself_and_says_what_it_is(small: Path) -> None:
 
 def test_a_missing_model_and_another_ending_are_refused(ferplus_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
-        quantize(tmp_path / "none.onnx", ferplus_dir, tmp_path / "small.onnx")
+        quantize(tmp_path / "none.onnx", [ferplus_dir], tmp_path / "small.onnx")
     with pytest.raises(ConfigError, match=r"expected a name in \.onnx"):
-        quantize("default", ferplus_dir, tmp_path / "small.tflite")
+        quantize("default", [ferplus_dir], tmp_path / "small.tflite")
     assert not list(tmp_path.iterdir())

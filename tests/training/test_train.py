@@ -73,8 +73,10 @@ def interrupt_training(arguments: list[str], number: int) -> tuple[int, str]:
     """Send a signal at the first line of progress; returns the exit code and what was said."""
     with start(*arguments) as process:
         assert process.stderr is not None
-        first = process.stderr.readline()
-        assert first.startswith("Training: 1 of 60")
+        line = process.stderr.readline()
+        while line and not line.startswith("Training: "):
+            line = process.stderr.readline()  # on faces that look the same
+        assert line.startswith("Training: 1 of 60")
         process.send_signal(number)
         rest = process.stderr.read()
     return process.returncode, rest

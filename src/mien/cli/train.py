@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -16,9 +16,17 @@ from mien.cli import console
 from mien.errors import ConfigError
 from mien.training.config import TrainingConfig
 
-DataDir = Annotated[
-    Path, typer.Option(help="Folder with FER2013Train and FER2013Valid ('mien prepare ferplus').")
+if TYPE_CHECKING:
+    from mien.training.train import Training
+
+DataDirs = Annotated[
+    list[Path],
+    typer.Option(
+        "--data-dir", help="Folder that 'mien prepare' made; several times for several data sets."
+    ),
 ]
+#: So many leaks are shown on the terminal.
+SHOWN_LEAKS = 5
 
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,8 +41,10 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 def _flag(setting: "dataclasses.Field[Any]") -> inspect.Parameter:
     default = setting.default
-    kind = list[str] if isinstance(default, tuple) else type(default)
-    shown = " ".join(default) if isinstance(default, tuple) else str(default)
+    kind: Any = type(default)
+    shown = str(default)
+    if isinstance(default, tuple):
+        kind, shown = list[get_args(setting.type)[0]], " ".join(default)  # type: ignore[misc]
     option = typer.Option(
         "--" + setting.name.replace("_", "-"),
         help=setting.metadata["help"],
@@ -51,7 +61,7 @@ def _flag(setting: "dataclasses.Field[Any]") -> inspect.Parameter:
 
 @_with_settings
 def train(
-    data_dir: DataDir,
+    data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     resume: Annotated[
@@ -59,7 +69,7 @@ def train(
     ] = False,
     **settings: Any,
 ) -> None:
-    """Train a model on FER+.
+    """Train a model on FER+ or other data sets, also on several at once.
 
     Settings come from their defaults, then the TOML file, then flags. Ctrl-C stops after the
     step under way: the model file is written, and --resume goes on as if nothing had been.
@@ -71,6 +81,7 @@ def train(
 
     flags = {name: value for name, value in settings.items() if value is not None}
     training = Training(data_dir, model_path, config, flags, resume)
+    _note_data(training)
     if training.asks_beforehand:
         with console.progress_bar("Asking the teachers") as bar:
             training.ask_teachers(bar.update)
@@ -88,7 +99,7 @@ def train(
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training, a name in .ckpt.")],
-    data_dir: DataDir,
+    data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
 ) -> None:
     """Make a model file from a checkpoint, calibrated on the validation set."""
@@ -101,7 +112,7 @@ def export(
 
 def quantize(
     model: Annotated[str, typer.Argument(help="Model file, or 'default'.")],
-    data_dir: DataDir,
+    data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
 ) -> None:
     """Make a smaller model file that computes in eight bits, calibrated on the validation set."""
@@ -110,6 +121,28 @@ def quantize(
 
     write_quantized(model, data_dir, model_path)
     console.say(f"{model_path}: {model_path.stat().st_size / 1e6:.1f} MB")
+
+
+def _note_data(training: "Training") -> None:
+    """What is learnt from each of several data sets, and which faces stand on two sides."""
+    faces, leaks = training.faces, training.faces.leaks
+    if len(faces.folders) > 1:
+        for folder, given, share in zip(
+            faces.folders, faces.train, training.data.shares, strict=True
+        ):
+            console.note(
+                f"{folder}: {share.faces:,} faces to learn from, {share.faces_per_epoch:,} an "
+                f"epoch; {len(given) - share.faces:,} without one of the labels"
+            )
+    if leaks:
+        left_out = len({leak.train for leak in leaks if leak.is_between_sets})
+        console.note(
+            f"{len({leak.train for leak in leaks}):,} training faces look like "
+            f"{len({leak.held_out for leak in leaks}):,} validation or test faces "
+            f"({training.files.leaks}); {left_out:,} that look like one of another set are left out"
+        )
+        for leak in leaks[:SHOWN_LEAKS]:
+            console.note(f"  {leak.train.path} looks like {leak.held_out.path}")
 
 
 def _shown_on(bar: console.Bar) -> Callable[[Any], None]:

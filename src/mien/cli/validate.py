@@ -9,11 +9,11 @@ import typer
 
 from mien.cli import console
 from mien.cli.image import Device, Model
-from mien.cli.train import DataDir
+from mien.cli.train import DataDirs
 
 
 def validate(
-    data_dir: DataDir,
+    data_dir: DataDirs,
     model: Model = "default",
     split: Annotated[
         Literal["valid", "test"], typer.Option(help="The part of the data set.")
@@ -28,31 +28,40 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     device: Device = "cpu",
 ) -> None:
-    """Measure a model file on FER+, by the strict-majority protocol."""
+    """Measure a model file on FER+ or other data sets, by the strict-majority protocol."""
     from mien.evaluation.report import (
         CLASS_HEAD,
         ROBUSTNESS_HEAD,
+        SETS_HEAD,
         certainty_rows,
         class_rows,
         robustness_rows,
+        set_rows,
         summary_rows,
-        write_report,
+        write_reports,
     )
-    from mien.evaluation.validation import validate as measure
+    from mien.evaluation.validation import validate_sets
     from mien.model_file import open_model
 
     opened = open_model(model, device)
     with console.progress_bar("Changes") if robustness else nullcontext() as bar:
-        result = measure(opened, data_dir, split, robustness, bar.update if bar else None)
+        results = validate_sets(opened, data_dir, split, robustness, bar.update if bar else None)
     if report is not None:
-        write_report(report, result)
+        write_reports(report, results)
         console.note(f"Report: {report / 'report.html'}")
     if as_json:
-        console.say(json.dumps(result.to_dict()))
+        console.say(json.dumps(results.to_dict()))
         return
+    result = results.together
     console.say(f"{result.model} on {result.split}: strict majority by the {result.votes}")
+    if len(data_dir) > 1:
+        console.table(SETS_HEAD, set_rows(results))
+        console.say("All faces together:")
     console.table(("", ""), summary_rows(result))
     console.table(CLASS_HEAD, class_rows(result.scores.classes))
     console.table(("", ""), certainty_rows(result.certainty))
-    if result.change_scores:
-        console.table(ROBUSTNESS_HEAD, robustness_rows(result.change_scores))
+    for folder, one in zip(data_dir, results.of_sets, strict=True):
+        if one.change_scores:
+            if len(data_dir) > 1:
+                console.say(str(folder))
+            console.table(ROBUSTNESS_HEAD, robustness_rows(one.change_scores))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.alignment import CANONICAL_LANDMARKS, cut, face_transform, whole
-from mien.datasets.ferplus import without_needless_colour
+from mien.datasets.faces import without_needless_colour
 from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError, ImageError
 from mien.images import read_image

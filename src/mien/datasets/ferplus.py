@@ -6,7 +6,6 @@ repository make together: `FER2013Train`, `FER2013Valid` and `FER2013Test`, each
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.faces import FaceSet, read_face, stacked
 from mien.datasets.fer2013 import PixelRow, read_pixel_rows
 from mien.datasets.vote_table import (
     LABEL_FILE,
@@ -26,8 +26,7 @@ from mien.datasets.vote_table import (
     votes_array,
     write_label_file,
 )
-from mien.errors import DataError, ImageError
-from mien.images import read_image
+from mien.errors import DataError
 
 
 class Split(NamedTuple):
@@ -42,37 +41,6 @@ SPLITS = {
     "valid": Split("FER2013Valid", "PublicTest"),
     "test": Split("FER2013Test", "PrivateTest"),
 }
-
-
-@dataclass(frozen=True)
-class FaceSet:
-    """The faces of one split.
-
-    Attributes:
-        images: uint8 (N, H, W), or (N, H, W, 3) RGB where a file is in colour.
-        votes: (N, 10), columns as in `mien.labels.VOTE_COLUMNS`.
-        names: the files' names.
-        edition: which published edition the votes are of.
-    """
-
-    images: NDArray[np.uint8]
-    votes: NDArray[np.int64]
-    names: tuple[str, ...]
-    edition: str
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def select(self, rows: NDArray[np.bool_] | slice) -> "FaceSet":
-        """The faces that `rows` picks."""
-        names = tuple(np.array(self.names)[rows].tolist())
-        return FaceSet(self.images[rows], self.votes[rows], names, self.edition)
-
-    def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
-        """Which faces (N,) stand pixel by pixel in `other` too."""
-        seen = {without_needless_colour(image).tobytes() for image in other.images}
-        ours = [without_needless_colour(image).tobytes() for image in self.images]
-        return np.array([pixels in seen for pixels in ours], dtype=bool)
 
 
 def prepare(
@@ -127,7 +95,7 @@ def read_split(data_dir: Path, split: str) -> FaceSet:
             or the images differ in size.
     """
     folder = data_dir / SPLITS[split].folder
-    if not (folder / LABEL_FILE).is_file():
+    if not has_split(data_dir, split):
         raise DataError(
             f"{folder}: no {LABEL_FILE}, so no finished data set; "
             "make it with 'mien prepare ferplus'"
@@ -136,17 +104,13 @@ def read_split(data_dir: Path, split: str) -> FaceSet:
     if not rows:
         raise DataError(f"{folder / LABEL_FILE}: no rows, expected one an image")
     images = [_read_image(folder, row) for row in rows]
-    if any(image.ndim == 3 for image in images):
-        images = [np.dstack([image] * 3) if image.ndim == 2 else image for image in images]
-    for row, image in zip(rows, images, strict=True):
-        if image.shape != images[0].shape:
-            raise DataError(
-                f"{folder / row.name}: {image.shape[1]} x {image.shape[0]} pixels, "
-                f"the images before it {images[0].shape[1]} x {images[0].shape[0]}"
-            )
-    return FaceSet(
-        np.stack(images), votes_array(rows), tuple(row.name for row in rows), edition(rows)
-    )
+    names = tuple(row.name for row in rows)
+    return FaceSet(stacked(images, folder, names), votes_array(rows), names, edition(rows))
+
+
+def has_split(data_dir: Path, split: str) -> bool:
+    """Whether one of `SPLITS` is there and finished."""
+    return (data_dir / SPLITS[split].folder / LABEL_FILE).is_file()
 
 
 def _rows_of_splits(path: Path, table: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:
@@ -222,15 +186,4 @@ def _read_image(folder: Path, row: VoteRow) -> NDArray[np.uint8]:
             f"{folder / LABEL_FILE}, line {row.line}: there is no image {row.name}; "
             "the data set is unfinished"
         )
-    try:
-        image = read_image(path)
-    except ImageError as error:
-        raise DataError(str(error)) from error
-    return without_needless_colour(image)
-
-
-def without_needless_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Grey (H, W) instead of RGB (H, W, 3) whose three channels are the same."""
-    if image.ndim == 3 and (image == image[..., :1]).all():
-        return image[..., 0]
-    return image
+    return read_face(path)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mien.datasets.contact_sheet import contact_sheet
 from mien.datasets.draws import draw
+from mien.datasets.faces import without_needless_colour
 from mien.datasets.ferplus import SPLITS as FERPLUS_SPLITS
-from mien.datasets.ferplus import without_needless_colour
 from mien.datasets.manifest import SPLITS, is_prepared, read_prepared
 from mien.datasets.vote_table import LABEL_FILE, first_of_each_name, read_label_file, votes_array
 from mien.datasets.votes import majority_targets

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.calibration import logistic, probabilities, uncertainty
 from mien.classification import Classification
-from mien.datasets.ferplus import FaceSet, without_needless_colour
+from mien.datasets.faces import FaceSet, without_needless_colour
 from mien.datasets.votes import strict_majority
 from mien.errors import DataError
 from mien.evaluation.scoring import label_indices
@@ -40,15 +40,21 @@ def calibration_half(valid: FaceSet) -> Mask:
     return np.array([digest[0] % 2 == 0 for digest in digests], dtype=bool)
 
 
-def calibration_faces(train: FaceSet, valid: FaceSet) -> Mask:
+def calibration_faces(train: Sequence[FaceSet], valid: FaceSet) -> Mask:
     """Which validation faces (N,) calibrate: those of their half that are not in `train` too."""
-    return calibration_half(valid) & ~valid.also_in(train)
+    learnt = np.any([valid.also_in(faces) for faces in train], axis=0)
+    return np.asarray(calibration_half(valid) & ~learnt, dtype=bool)
 
 
-def check_calibration_faces(train: FaceSet, valid: FaceSet, labels: Sequence[str]) -> None:
+def check_calibration_faces(
+    train: Sequence[FaceSet], valid: Sequence[FaceSet], labels: Sequence[str]
+) -> None:
     """Raise DataError unless enough validation faces have a majority for one of the labels."""
-    known = label_indices(strict_majority(valid.votes)[0], labels) >= 0
-    _check_count(int((calibration_faces(train, valid) & known).sum()))
+    labelled = 0
+    for faces in valid:
+        known = label_indices(strict_majority(faces.votes)[0], labels) >= 0
+        labelled += int((calibration_faces(train, faces) & known).sum())
+    _check_count(labelled)
 
 
 def fit_calibration(

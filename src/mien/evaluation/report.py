@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import ClassScores, Estimate, Share
 from mien.evaluation.robustness import ChangedFaces, ChangeScores
-from mien.evaluation.validation import Validation
+from mien.evaluation.validation import Validation, Validations
 from mien.files import replacing
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -69,6 +69,32 @@ def write_report(folder: Path, result: Validation) -> None:
             for row in _changed_rows(result, one)
         )
         _write_csv(folder / "robustness.csv", ("change", *head), rows)
+
+
+def write_reports(folder: Path, results: Validations) -> None:
+    """Write a report; of several data sets of all faces together, and in 1, 2, ... of each set."""
+    write_report(folder, results.together)
+    if len(results.of_sets) > 1:
+        for place, one in enumerate(results.of_sets, start=1):
+            write_report(folder / str(place), one)
+
+
+SETS_HEAD = ("Data set", "Accuracy", "Macro F1", "Likelihood", "Calibration error", "Faces")
+
+
+def set_rows(results: Validations) -> list[tuple[str, ...]]:
+    """What was measured of each of several data sets, in words."""
+    return [
+        (
+            str(folder),
+            estimate(one.scores.accuracy),
+            estimate(one.scores.macro_f1),
+            f"{one.scores.negative_log_likelihood:.4f} nats",
+            f"{one.scores.calibration_error:.2%}",
+            f"{one.scores.accuracy.count:,}",
+        )
+        for folder, one in zip(results.folders, results.of_sets, strict=True)
+    ]
 
 
 def report_page(result: Validation) -> str:

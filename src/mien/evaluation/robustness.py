@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.classification import Classification
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.evaluation.certainty import Answers
 from mien.evaluation.metrics import Share, area_under_roc, share
 from mien.evaluation.scoring import classify_faces

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mien import alignment
 from mien.classification import Classification, classify
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.images import to_grey
 from mien.labels import EMOTIONS, emotion_columns
 from mien.model_file import ModelFile

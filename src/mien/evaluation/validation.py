@@ -1,17 +1,17 @@
-"""Measuring a model file on one split of FER+."""
+"""Measuring a model file on one split of data sets."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.classification import Classification
-from mien.datasets.ferplus import SPLITS, FaceSet, read_split
-from mien.datasets.vote_table import LABEL_FILE
+from mien.datasets.faces import FaceSet
+from mien.datasets.sets import has_split, read_split
 from mien.datasets.votes import soft_targets, strict_majority
 from mien.errors import DataError
 from mien.evaluation.certainty import Answers, Certainty, measure_certainty
@@ -88,6 +88,39 @@ class Validation:
         }
 
 
+@dataclass(frozen=True)
+class Validations:
+    """What a model answers on a split of data sets: on each, and on all faces together.
+
+    How answers stand changes of the picture is measured on each alone.
+    """
+
+    folders: tuple[Path, ...]
+    of_sets: tuple[Validation, ...]
+    together: Validation
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores as plain values, for JSON; of one data set those of its `Validation`."""
+        if len(self.of_sets) == 1:
+            return self.together.to_dict()
+        of_sets = zip(self.folders, self.of_sets, strict=True)
+        return {
+            "together": self.together.to_dict(),
+            "sets": {str(folder): one.to_dict() for folder, one in of_sets},
+        }
+
+
+class _Answered(NamedTuple):
+    """N faces with votes (N, 10), what a model says of them, and which it has learnt from (N,)."""
+
+    where: str
+    names: tuple[str, ...]
+    votes: NDArray[np.int64]
+    edition: str
+    outputs: Classification
+    seen: NDArray[np.bool_] | None
+
+
 def validate(
     model: ModelFile,
     data_dir: Path,
@@ -95,7 +128,7 @@ def validate(
     robustness: bool = False,
     on_change: Callable[[int, int], None] | None = None,
 ) -> Validation:
-    """Run a model file over one split and score its answers.
+    """Run a model file over one split of a data set and score its answers.
 
     Args:
         model: the model file.
@@ -107,30 +140,83 @@ def validate(
     Raises:
         DataError: the split is missing or damaged, or none of its faces counts.
     """
-    faces, labels = read_split(data_dir, split), model.metadata.labels
-    calibration = model.metadata.calibration
+    return validate_sets(model, [data_dir], split, robustness, on_change).together
+
+
+def validate_sets(
+    model: ModelFile,
+    data_dirs: Sequence[Path],
+    split: str,
+    robustness: bool = False,
+    on_change: Callable[[int, int], None] | None = None,
+) -> Validations:
+    """Do as `validate` for several data sets: score each, and all faces together."""
+    learnt = _training_sets(data_dirs)
+    answers, results = [], []
+    for place, data_dir in enumerate(data_dirs):
+        faces = read_split(data_dir, split)
+        answers.append(_answered(model, data_dir, split, faces, learnt))
+        told = on_change and _of_all_sets(on_change, place, len(data_dirs))
+        results.append(_measured(model, split, answers[-1], faces if robustness else None, told))
+    together = results[0]
+    if len(results) > 1:
+        together = _measured(model, split, _joined(answers), None, None)
+    return Validations(tuple(data_dirs), tuple(results), together)
+
+
+def _answered(
+    model: ModelFile, data_dir: Path, split: str, faces: FaceSet, learnt: Sequence[FaceSet]
+) -> _Answered:
+    seen = np.any([faces.also_in(one) for one in learnt], axis=0) if learnt else None
     outputs = classify_faces(model, faces)
-    answers = Answers.of(outputs, calibration)
-    majority, has_majority = strict_majority(faces.votes)
+    return _Answered(f"{data_dir}, {split}", faces.names, faces.votes, faces.edition, outputs, seen)
+
+
+def _joined(answers: Sequence[_Answered]) -> _Answered:
+    """The faces of several sets as one; their names begin with the place of their set, from 1."""
+    seen = [one.seen for one in answers if one.seen is not None]
+    return _Answered(
+        "; ".join(one.where for one in answers),
+        tuple(f"{place}/{name}" for place, one in enumerate(answers, 1) for name in one.names),
+        np.concatenate([one.votes for one in answers]),
+        "; ".join(dict.fromkeys(one.edition for one in answers)),
+        Classification(
+            np.concatenate([one.outputs.logits for one in answers]),
+            np.concatenate([one.outputs.embedding for one in answers]),
+        ),
+        np.concatenate(seen) if seen else None,
+    )
+
+
+def _measured(
+    model: ModelFile,
+    split: str,
+    answered: _Answered,
+    to_change: FaceSet | None,
+    on_change: Callable[[int, int], None] | None,
+) -> Validation:
+    """Score answers; where there are faces to change, also the answers to the changed ones."""
+    labels, calibration = model.metadata.labels, model.metadata.calibration
+    answers = Answers.of(answered.outputs, calibration)
+    majority, has_majority = strict_majority(answered.votes)
     truth = label_indices(majority, labels)
     counted = truth >= 0
     if not counted.any():
         raise DataError(
-            f"{data_dir / SPLITS[split].folder}: none of {len(faces)} faces has a majority for "
+            f"{answered.where}: none of {len(counted)} faces has a majority for "
             f"one of {', '.join(labels)}"
         )
-    seen = _seen_in_training(data_dir, faces)
     right = answers.right(truth)
     counted_answers = answers.select(counted)
     return Validation(
         model=model.source,
         split=split,
-        votes=faces.edition,
+        votes=answered.edition,
         labels=labels,
         scores=score(counted_answers.probability, truth[counted], labels),
         left_out=int((has_majority & ~counted).sum()),
-        unseen_accuracy=None if seen is None else share(right[counted & ~seen]),
-        divergence=_divergence(faces, answers.probability, labels),
+        unseen_accuracy=None if answered.seen is None else share(right[counted & ~answered.seen]),
+        divergence=_divergence(answered.votes, answers.probability, labels),
         certainty=measure_certainty(
             counted_answers,
             truth[counted],
@@ -138,29 +224,36 @@ def validate(
             calibration.candidate_threshold,
             answers.uncertainty[~has_majority],
         ),
-        robustness=measure_robustness(
-            model, faces.select(counted), truth[counted], counted_answers, on_change
-        )
-        if robustness
-        else None,
+        robustness=None
+        if to_change is None
+        else measure_robustness(
+            model, to_change.select(counted), truth[counted], counted_answers, on_change
+        ),
         provenance=model.metadata.provenance,
-        names=faces.names,
+        names=answered.names,
         majority=tuple(EMOTIONS[label] if label >= 0 else None for label in majority),
         scored=counted,
-        outputs=outputs,
+        outputs=answered.outputs,
         face_likeness=answers.face_likeness,
     )
 
 
-def _divergence(faces: FaceSet, probability: NDArray[np.float64], labels: tuple[str, ...]) -> float:
-    targets, kept = soft_targets(faces.votes)
+def _divergence(
+    votes: NDArray[np.int64], probability: NDArray[np.float64], labels: tuple[str, ...]
+) -> float:
+    targets, kept = soft_targets(votes)
     columns = emotion_columns(labels)
     kept &= np.isin(targets.argmax(axis=1), columns)
     known = targets[kept][:, columns]
     return divergence_to_votes(known / known.sum(axis=1, keepdims=True), probability[kept])
 
 
-def _seen_in_training(data_dir: Path, faces: FaceSet) -> NDArray[np.bool_] | None:
-    if not (data_dir / SPLITS["train"].folder / LABEL_FILE).exists():
-        return None
-    return faces.also_in(read_split(data_dir, "train"))
+def _training_sets(data_dirs: Sequence[Path]) -> list[FaceSet]:
+    return [read_split(data_dir, "train") for data_dir in data_dirs if has_split(data_dir, "train")]
+
+
+def _of_all_sets(
+    on_change: Callable[[int, int], None], sets_done: int, sets: int
+) -> Callable[[int, int], None]:
+    """The same, told of the changes of all data sets."""
+    return lambda done, total: on_change(sets_done * total + done, sets * total)

@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mien.errors import ConfigError
 from mien.labels import EMOTIONS, emotion_columns
@@ -30,6 +30,7 @@ class TrainingConfig:
 
     # fmt: off
     labels: tuple[str, ...] = _setting(EMOTIONS, "Emotions to learn; faces led by another are left out.")
+    data_weight: tuple[float, ...] = _setting((), "How often an epoch takes each face of the data sets, one weight a set; by default once.", 0.001, 1000)
     label_mode: str = _setting("soft", "Targets: soft, majority, probability, crossentropy or multi_target.")
     network: str = _setting("residual_m", "Name of the network.")
     input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)
@@ -108,7 +109,8 @@ class TrainingConfig:
 #: Settings that change how a run is carried out, but not what it computes on one kind of device.
 RUNNING = ("device", "threads")
 
-KINDS = {tuple: "a list of names", str: "a name", int: "a whole number", float: "a number"}
+KINDS = {str: "a name", int: "a whole number", float: "a number"}
+LIST_KINDS = {str: "a list of names", float: "a list of numbers"}
 CHOICES = {
     "label_mode": ("soft", "majority", "probability", "crossentropy", "multi_target"),
     "teacher_view": ("same", "clean"),
@@ -119,20 +121,27 @@ CHOICES = {
 
 def _check_value(setting: "dataclasses.Field[Any]", value: Any) -> None:
     name, default = setting.name, setting.default
-    if isinstance(default, float):
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, tuple):
+        kind, *_ = get_args(setting.type)
+        expected, fits = LIST_KINDS[kind], isinstance(value, tuple)
+        parts = value if fits else ()
     else:
-        fits = type(value) is type(default)
-    if isinstance(value, tuple):
-        fits = fits and all(isinstance(item, str) for item in value)
-    if not fits:
-        raise ConfigError(f"{name} is {value!r}, expected {KINDS[type(default)]}")
+        kind, expected, fits, parts = type(default), KINDS[type(default)], True, (value,)
+    if not fits or not all(_is_of_kind(part, kind) for part in parts):
+        raise ConfigError(f"{name} is {value!r}, expected {expected}")
     low, high = setting.metadata["low"], setting.metadata["high"]
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        limits = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ConfigError(f"{name} is {value!r}, expected {limits}")
+    for part in parts:
+        if (low is not None and not part >= low) or (high is not None and not part <= high):
+            limits = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise ConfigError(f"{name} is {part!r}, expected {limits}")
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(CHOICES[name])}")
+
+
+def _is_of_kind(value: Any, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Face sets as tensors, with the targets that a configuration asks for."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,71 +10,180 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien import alignment
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.datasets.votes import strict_majority, training_targets
-from mien.errors import DataError
+from mien.errors import ConfigError, DataError
 from mien.labels import emotion_columns
 from mien.training.config import TrainingConfig
+
+
+class SetShare(NamedTuple):
+    """How many faces of the training data one set has, and how often each is drawn an epoch."""
+
+    faces: int
+    weight: float = 1.0
+
+    @property
+    def faces_per_epoch(self) -> int:
+        """How many of them, with repetitions, an epoch takes."""
+        return round(self.faces * self.weight)
 
 
 class TrainingData(NamedTuple):
     """Images uint8 (N, C, S, S) and targets float (N, K), one distribution a row.
 
-    `answers` (N, K) are what teachers said to the images as they are, if they were asked.
+    `answers` (N, K) are what teachers said to the images as they are, if they were asked. `known`
+    bool (N, K) says which classes a face's data set tells apart, None where all sets tell all.
+    `sets` says how many of the faces are of which set; none: all are of one.
     """
 
     images: Tensor
     targets: Tensor
     answers: Tensor | None = None
+    known: Tensor | None = None
+    sets: tuple[SetShare, ...] = ()
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
-        answers = None if self.answers is None else self.answers.to(device)
-        return TrainingData(self.images.to(device), self.targets.to(device), answers)
+        answers, known = (
+            None if part is None else part.to(device) for part in (self.answers, self.known)
+        )
+        return TrainingData(
+            self.images.to(device), self.targets.to(device), answers, known, self.sets
+        )
 
     def digest(self) -> str:
-        """SHA-256 of images and targets: a checkpoint goes on only with the data it began with."""
-        images, targets = self.images.numpy(), self.targets.numpy()
-        return hashlib.sha256(images.tobytes() + targets.tobytes()).hexdigest()
+        """SHA-256 of images, targets and known classes: a checkpoint goes on only with its data."""
+        digest = hashlib.sha256(self.images.numpy().tobytes() + self.targets.numpy().tobytes())
+        if self.known is not None:
+            digest.update(self.known.numpy().tobytes())
+        return digest.hexdigest()
+
+    def epoch_order(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        """The faces of one epoch: every one as often as the weight of its set says, shuffled.
+
+        Of a set of weight 2.5, every face comes twice, and a half of them, drawn anew for every
+        epoch, once more.
+        """
+        generator = np.random.default_rng([seed, epoch])
+        rows, start = [], 0
+        for share in self.shares:
+            whole, rest = divmod(share.faces_per_epoch, share.faces)
+            rows.append(start + np.tile(np.arange(share.faces), whole))
+            if rest:
+                rows.append(start + generator.choice(share.faces, rest, replace=False))
+            start += share.faces
+        order = np.concatenate(rows)
+        return order[generator.permutation(len(order))]
+
+    @property
+    def shares(self) -> tuple[SetShare, ...]:
+        """The data sets that the faces are of."""
+        return self.sets or (SetShare(len(self.images)),)
+
+    @property
+    def faces_per_epoch(self) -> int:
+        """How many faces, with repetitions, an epoch takes."""
+        return sum(share.faces_per_epoch for share in self.shares)
+
+    def frequencies(self) -> Tensor:
+        """How frequent each class (K,) is among the faces drawn that could be of it."""
+        weights = torch.cat([torch.full((faces, 1), weight) for faces, weight in self.shares])
+        weights = weights.to(self.targets)
+        known = torch.ones_like(self.targets) if self.known is None else self.known
+        return (weights * self.targets).sum(dim=0) / (weights * known).sum(dim=0)
 
 
-def training_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
+def training_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingData:
     """The faces that the label mode keeps and whose leading emotion is one of the labels.
 
     Raises:
-        DataError: fewer than two faces are left.
+        DataError: fewer than two faces of a set are left, or it tells fewer than two of the
+            labels apart.
+        ConfigError: there are weights, but not one for each set, or no set has one of the labels.
     """
+    missing = set(config.labels).difference(*(faces.labels for faces in sets))
+    if missing:
+        raise ConfigError(
+            f"no data set has {', '.join(sorted(missing))}; leave it out of the labels"
+        )
+    weights = config.data_weight or (1.0,) * len(sets)
+    if len(weights) != len(sets):
+        raise ConfigError(
+            f"data_weight is {list(weights)}, expected one weight for each of {len(sets)} data sets"
+        )
+    parts = [_labelled(faces, config) for faces in sets]
+    shares = [
+        SetShare(len(images), weight) for (images, _), weight in zip(parts, weights, strict=True)
+    ]
+    data = _joined(parts, sets, shares, config)
+    if data.faces_per_epoch < 2:
+        raise DataError(f"{data.faces_per_epoch} faces an epoch by weight; training takes two")
+    return data
+
+
+def scoring_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingData:
+    """The faces that count by the strict-majority protocol, with one-hot targets.
+
+    Raises:
+        DataError: none counts.
+    """
+    parts = [_majority(faces, config) for faces in sets]
+    if not any(len(targets) for _, targets in parts):
+        raise DataError(f"none of {sum(map(len, sets))} faces has a majority for a known label")
+    return _joined(parts, sets, [SetShare(len(images)) for images, _ in parts], config)
+
+
+def _labelled(
+    faces: FaceSet, config: TrainingConfig
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Images and targets (N, K) to learn from."""
     targets, keep = training_targets(faces.votes, config.label_mode)
     columns = emotion_columns(config.labels)
     keep &= np.isin(targets.argmax(axis=1), columns)
     kept = targets[keep][:, columns]
     if len(kept) < 2:
         raise DataError(f"{len(kept)} of {len(faces)} faces have a label; training takes two")
-    kept = kept / kept.sum(axis=1, keepdims=True)
-    return TrainingData(
-        image_tensor(faces.images[keep], config.input_size), torch.from_numpy(kept).float()
-    )
+    if len(set(config.labels) & set(faces.labels)) < 2:
+        raise DataError(
+            f"a data set with {', '.join(faces.labels)} tells fewer than two of "
+            f"{', '.join(config.labels)} apart"
+        )
+    return faces.images[keep], kept / kept.sum(axis=1, keepdims=True)
 
 
-def scoring_data(faces: FaceSet, config: TrainingConfig) -> TrainingData:
-    """The faces that count by the strict-majority protocol, with one-hot targets.
-
-    Raises:
-        DataError: none counts.
-    """
+def _majority(
+    faces: FaceSet, config: TrainingConfig
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Images and one-hot targets (N, K) to score by."""
     labels, keep = strict_majority(faces.votes)
     columns = emotion_columns(config.labels)
     keep &= np.isin(labels, columns)
-    if not keep.any():
-        raise DataError(f"none of {len(faces)} faces has a majority for a known label")
-    one_hot = np.equal.outer(labels[keep], columns)
+    return faces.images[keep], np.equal.outer(labels[keep], columns).astype(np.float64)
+
+
+def _joined(
+    parts: Sequence[tuple[NDArray[np.uint8], NDArray[np.float64]]],
+    sets: Sequence[FaceSet],
+    shares: Sequence[SetShare],
+    config: TrainingConfig,
+) -> TrainingData:
+    """One after the other; in colour where one of the sets is."""
+    images = [image_tensor(part, config.input_size) for part, _ in parts]
+    channels = max(one.shape[1] for one in images)
+    known = np.array([[label in faces.labels for label in config.labels] for faces in sets])
+    counts = [share.faces for share in shares]
     return TrainingData(
-        image_tensor(faces.images[keep], config.input_size), torch.from_numpy(one_hot).float()
+        torch.cat([one.expand(-1, channels, -1, -1) for one in images]),
+        torch.cat([torch.from_numpy(targets).float() for _, targets in parts]),
+        known=None if known.all() else torch.from_numpy(known.repeat(counts, axis=0)),
+        sets=tuple(shares),
     )
 
 
 def image_tensor(images: NDArray[np.uint8], side: int) -> Tensor:
     """uint8 (N, C, side, side) from uint8 (N, H, W) or (N, H, W, 3), cut as at run time."""
-    cuts = np.stack([alignment.whole(image, side) for image in images])
-    stacked = torch.from_numpy(cuts if cuts.ndim == 4 else cuts[..., None])
+    cuts = np.array([alignment.whole(image, side) for image in images], dtype=np.uint8)
+    cuts = cuts.reshape(len(images), side, side, -1 if len(images) else 1)
+    stacked = torch.from_numpy(cuts)
     return stacked.permute(0, 3, 1, 2).contiguous()

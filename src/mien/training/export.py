@@ -5,7 +5,7 @@ import datetime
 import logging
 import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 import mien
 from mien.alignment import CANONICAL_LANDMARKS
 from mien.classification import Classification, classify
-from mien.datasets.ferplus import FaceSet
+from mien.datasets.faces import FaceSet
 from mien.datasets.votes import strict_majority
 from mien.evaluation.fitting import calibration_faces, calibration_half, fit_calibration
 from mien.evaluation.nonfaces import made_nonfaces
@@ -29,6 +29,7 @@ from mien.files import replacing
 from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
 from mien.training.config import TrainingConfig
+from mien.training.faces import TrainingFaces
 from mien.training.run import TrainingRun
 
 OPSET = 18
@@ -56,39 +57,41 @@ class DeployedNetwork(nn.Module):
         return logits, embedding
 
 
-def export(run: TrainingRun, train: FaceSet, valid: FaceSet, path: Path) -> ModelMetadata:
-    """Write the averaged network of a run as a model file, calibrated on half of `valid`.
+def export(run: TrainingRun, faces: TrainingFaces, path: Path) -> ModelMetadata:
+    """Write the averaged network of a run as a model file, calibrated on half of its `valid`.
 
     Raises:
         DataError: too few faces of `valid` have a label to calibrate on.
     """
     labels, side = run.config.labels, run.config.input_size
     content = onnx_bytes(DeployedNetwork(run.average), side)
-    calibration, scores = fitted(content, labels, side, train, valid)
-    provenance = _provenance(run, train, valid) | {"scores": scores}
+    calibration, scores = fitted(content, labels, side, faces)
+    provenance = _provenance(run, faces) | {"scores": scores}
     metadata = ModelMetadata(labels, side, CANONICAL_LANDMARKS, calibration, provenance)
     write_model(content, metadata, path)
     return metadata
 
 
 def fitted(
-    content: bytes, labels: tuple[str, ...], side: int, train: FaceSet, valid: FaceSet
+    content: bytes, labels: tuple[str, ...], side: int, faces: TrainingFaces
 ) -> tuple[CalibrationParameters, dict[str, float]]:
     """Calibration of a network from one half of `valid`, and its scores on the other.
 
     Raises:
         DataError: too few faces of `valid` have a label to calibrate on.
     """
-    truth = label_indices(strict_majority(valid.votes)[0], labels)
-    session, faces = create_session(content), network_faces(valid, side)
-    outputs = classify(session, faces)
-    fitted_on = calibration_faces(train, valid)
-    chosen_by = ~calibration_half(valid) & (truth >= 0)
+    valid = faces.valid
+    truth = np.concatenate([label_indices(strict_majority(one.votes)[0], labels) for one in valid])
+    cuts = np.concatenate([network_faces(one, side) for one in valid])
+    fitted_on = np.concatenate([calibration_faces(faces.train, one) for one in valid])
+    chosen_by = ~np.concatenate([calibration_half(one) for one in valid]) & (truth >= 0)
+    session = create_session(content)
+    outputs = classify(session, cuts)
     right = outputs.logits[chosen_by].argmax(axis=1) == truth[chosen_by]
     calibration = fit_calibration(
         Classification(outputs.logits[fitted_on], outputs.embedding[fitted_on]),
         truth[fitted_on],
-        classify(session, made_nonfaces(faces[fitted_on], NONFACES)),
+        classify(session, made_nonfaces(cuts[fitted_on], NONFACES)),
     )
     return calibration, {
         "valid_accuracy": float(right.mean()),
@@ -172,20 +175,28 @@ def _store_in_half(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def _provenance(run: TrainingRun, train: FaceSet, valid: FaceSet) -> dict[str, Any]:
+def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:
     return {
         "mien": mien.__version__,
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "data": {
-            "train": {"faces": len(train), "votes": train.edition},
-            "valid": {"faces": len(valid), "votes": valid.edition},
-        },
+        "data": {"train": _described(faces.train), "valid": _described(faces.valid)},
         "protocol": "strict majority; scores on the half of valid not used for calibration",
         "steps": run.step,
         "epochs_done": len(run.history),
         "settings": run.config.to_dict() | _names(run.config),
     }
+
+
+def _described(sets: Sequence[FaceSet]) -> dict[str, Any]:
+    """How many faces, and by whose votes; of several sets, each by itself too."""
+    described = {
+        "faces": sum(map(len, sets)),
+        "votes": "; ".join(dict.fromkeys(one.edition for one in sets)),
+    }
+    if len(sets) > 1:
+        described["sets"] = [_described([one]) for one in sets]
+    return described
 
 
 def _names(config: TrainingConfig) -> dict[str, Any]:

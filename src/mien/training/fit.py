@@ -23,6 +23,9 @@ from mien.training.run import TrainingRun
 from mien.training.teachers import mean_answer
 
 EVALUATION_BATCH = 512
+#: The logit of a class that a face's data set does not have: its probability, and its gradient,
+#: are zero.
+UNKNOWN_LOGIT = -1e4
 
 
 class Progress(NamedTuple):
@@ -60,15 +63,15 @@ def fit(
         MienError: the loss is no number any more.
     """
     config = run.config
-    batch_size = min(config.batch_size, len(data.images))
-    steps_per_epoch = len(data.images) // batch_size
+    batch_size = min(config.batch_size, data.faces_per_epoch)
+    steps_per_epoch = data.faces_per_epoch // batch_size
     total_steps = config.epochs * steps_per_epoch
     order = np.empty(0, dtype=np.int64)
     while run.step < total_steps and not stopped():
         began = time.perf_counter()
         epoch, place = divmod(run.step, steps_per_epoch)
         if place == 0 or len(order) == 0:
-            order = np.random.default_rng([config.seed, epoch]).permutation(len(data.images))
+            order = data.epoch_order(config.seed, epoch)
         rate = run.set_learning_rate(total_steps)
         rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
         loss = train_step(run, data, rows.to(data.images.device), teachers)
@@ -95,7 +98,8 @@ def train_step(
     generator = torch.Generator().manual_seed(int(first))
     torch.manual_seed(int(second))
     faces = augment(data.images[rows].float() / 255, config, generator)
-    targets = step_targets(data.targets[rows], config, generator)
+    known = None if data.known is None else data.known[rows]
+    targets = step_targets(data.targets[rows], config, generator, known)
 
     faces = faces.contiguous(memory_format=torch.channels_last)
     run.network.train()
@@ -103,11 +107,15 @@ def train_step(
         faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
     ):
         logits, _ = run.network(faces)
-        if teachers:
-            targets = targets.lerp(mean_answer(teachers, faces), config.teacher_share)
+        answers = mean_answer(teachers, faces) if teachers else None
     if data.answers is not None:
-        targets = targets.lerp(data.answers[rows], config.teacher_share)
-    loss = target_loss(tilted(logits.float(), data, config), targets, config)
+        answers = data.answers[rows]
+    if answers is not None:
+        targets = targets.lerp(within(answers, known), config.teacher_share)
+    logits = tilted(logits.float(), data, config)
+    if known is not None:
+        logits = logits.masked_fill(~known, UNKNOWN_LOGIT)
+    loss = target_loss(logits, targets, config)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     run.optimizer.step()
@@ -115,12 +123,29 @@ def train_step(
     return loss.item()
 
 
-def step_targets(targets: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
-    """The targets (N, K) of one step: in mode "probability" one class is drawn an image."""
+def step_targets(
+    targets: Tensor,
+    config: TrainingConfig,
+    generator: torch.Generator,
+    known: Tensor | None = None,
+) -> Tensor:
+    """The targets (N, K) of one step: in mode "probability" one class is drawn an image.
+
+    Label smoothing spreads its share over the classes that are `known` (N, K).
+    """
     if config.label_mode == "probability":
         drawn = torch.multinomial(targets.cpu(), 1, generator=generator).squeeze(1)
         targets = F.one_hot(drawn, targets.shape[1]).to(targets)
-    return targets + config.label_smoothing * (1 / targets.shape[1] - targets)
+    even = within(torch.full_like(targets, 1 / targets.shape[1]), known)
+    return targets + config.label_smoothing * (even - targets)
+
+
+def within(probability: Tensor, known: Tensor | None) -> Tensor:
+    """Probabilities (N, K) over the classes alone that are `known` (N, K); None: all are."""
+    if known is None:
+        return probability
+    restricted = probability * known
+    return restricted / restricted.sum(dim=1, keepdim=True).clamp(min=1e-12)
 
 
 def tilted(logits: Tensor, data: TrainingData, config: TrainingConfig) -> Tensor:
@@ -128,7 +153,7 @@ def tilted(logits: Tensor, data: TrainingData, config: TrainingConfig) -> Tensor
 
     Source: logit adjustment, Menon et al. 2021, arXiv 2007.07314.
     """
-    frequency = data.targets.mean(dim=0).clamp(min=1 / len(data.targets))
+    frequency = data.frequencies().clamp(min=1 / len(data.targets))
     return logits + config.balance * frequency.log()
 
 

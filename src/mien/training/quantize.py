@@ -2,7 +2,7 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from mien.datasets.ferplus import read_split
 from mien.errors import ConfigError
 from mien.evaluation.scoring import network_faces
 from mien.model_file import ModelMetadata, open_model, read_model
 from mien.training.export import fitted, write_model
+from mien.training.faces import TrainingFaces
 
 Images = NDArray[np.uint8]
 
@@ -25,7 +25,7 @@ BATCH = 32
 QUANTIZED = ["Conv", "Relu", "Add"]
 
 
-def quantize(model: str | Path, data_dir: Path, path: Path) -> ModelMetadata:
+def quantize(model: str | Path, data_dirs: Sequence[Path], path: Path) -> ModelMetadata:
     """Write a model file with eight-bit kernels and activations, calibrated anew.
 
     The ranges are fixed in advance (static quantisation), so that an answer does not depend on
@@ -34,7 +34,7 @@ def quantize(model: str | Path, data_dir: Path, path: Path) -> ModelMetadata:
 
     Args:
         model: a path, or the name of a packaged model.
-        data_dir: the folders of FER+: the ranges come from Training, the calibration from Valid.
+        data_dirs: the data sets: the ranges come from Training, the calibration from Valid.
         path: the file to write.
 
     Raises:
@@ -45,11 +45,11 @@ def quantize(model: str | Path, data_dir: Path, path: Path) -> ModelMetadata:
     if path.suffix != ".onnx":
         raise ConfigError(f"the model path is {str(path)!r}, expected a name in .onnx")
     metadata = open_model(model).metadata
-    train, valid = read_split(data_dir, "train"), read_split(data_dir, "valid")
-    every = slice(None, None, max(1, len(train) // FACES))
-    faces = network_faces(train.select(every), metadata.input_size)
-    content = quantized(read_model(model), faces)
-    calibration, scores = fitted(content, metadata.labels, metadata.input_size, train, valid)
+    faces, side = TrainingFaces.read(data_dirs), metadata.input_size
+    every = slice(None, None, max(1, sum(map(len, faces.train)) // FACES))
+    samples = [network_faces(one.select(every), side) for one in faces.train]
+    content = quantized(read_model(model), np.concatenate(samples))
+    calibration, scores = fitted(content, metadata.labels, side, faces)
     provenance = metadata.provenance | {"scores": scores, "quantized": "static, 8 bits"}
     metadata = dataclasses.replace(metadata, calibration=calibration, provenance=provenance)
     write_model(content, metadata, path)

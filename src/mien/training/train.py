@@ -1,18 +1,19 @@
 """A whole training: data in, model file, checkpoint, table and curves out."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.datasets.ferplus import read_split
+from mien.datasets.leaks import write_leaks
 from mien.errors import ConfigError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
 from mien.training.data import scoring_data, training_data
 from mien.training.export import export
+from mien.training.faces import TrainingFaces
 from mien.training.fit import Progress, fit
 from mien.training.run import TrainingRun
 from mien.training.teachers import answers_to_all, load_teacher
@@ -30,7 +31,7 @@ class TrainingFiles:
 
     def check_free(self) -> None:
         """Raise ConfigError if one of the files is there."""
-        for path in (self.model, self.checkpoint, self.table, self.curves):
+        for path in (self.model, self.checkpoint, self.table, self.curves, self.leaks):
             if path.exists():
                 raise ConfigError(
                     f"{path} is there already: go on with its training (--resume), "
@@ -58,12 +59,17 @@ class TrainingFiles:
         """The table as a picture."""
         return self.model.with_suffix(".png")
 
+    @property
+    def leaks(self) -> Path:
+        """Which faces to learn from look like which held-out ones."""
+        return self.model.with_suffix(".leaks.csv")
+
 
 class Training:
     """A training that is ready for its first, or its next, step.
 
     Args:
-        data_dir: the folders of FER+.
+        data_dirs: the data sets.
         model_path: the model file to write; the checkpoint, table and curves stand beside it.
         config_path: a TOML file with settings.
         flags: settings that go before those of the file.
@@ -78,7 +84,7 @@ class Training:
 
     def __init__(
         self,
-        data_dir: Path,
+        data_dirs: Sequence[Path],
         model_path: Path,
         config_path: Path | None = None,
         flags: dict[str, Any] | None = None,
@@ -92,10 +98,9 @@ class Training:
         else:
             config = TrainingConfig.from_dict(asked)
             self.files.check_free()
-        self.train_faces = read_split(data_dir, "train")
-        self.valid_faces = read_split(data_dir, "valid")
-        data = training_data(self.train_faces, config)
-        check_calibration_faces(self.train_faces, self.valid_faces, config.labels)
+        self.faces = TrainingFaces.read(data_dirs)
+        data = training_data(self.faces.train, config)
+        check_calibration_faces(self.faces.train, self.faces.valid, config.labels)
         teachers = [load_teacher(name, config) for name in config.teacher]
         digests = [teacher.digest for teacher in teachers]
         if not resume:
@@ -103,11 +108,11 @@ class Training:
         elif (self.run.data_digest, self.run.teacher_digests) != (data.digest(), digests):
             raise ModelError(
                 f"{self.files.checkpoint}: began with other training data or teachers than "
-                f"{data_dir} and {list(config.teacher)} hold"
+                f"{', '.join(map(str, data_dirs))} and {list(config.teacher)} hold"
             )
         self.data = data.to(self.run.device)
         self.teachers = [teacher.network.to(self.run.device) for teacher in teachers]
-        selection = self.valid_faces.select(~calibration_half(self.valid_faces))
+        selection = [one.select(~calibration_half(one)) for one in self.faces.valid]
         self.scoring = scoring_data(selection, config).to(self.run.device)
 
     @property
@@ -137,6 +142,7 @@ class Training:
         if stopped() and self.run.step == 0:
             raise KeyboardInterrupt
         self.files.check_writable()
+        write_leaks(self.files.leaks, self.faces.leaks)
         fit(self.run, self.data, self.scoring, self.teachers, on_step, self.save, stopped)
         self.save()
 
@@ -147,11 +153,11 @@ class Training:
 
     def finish(self) -> None:
         """Write the model file and the curves."""
-        export(self.run, self.train_faces, self.valid_faces, self.files.model)
+        export(self.run, self.faces, self.files.model)
         draw_curves(self.files.curves, self.run.history)
 
 
-def export_checkpoint(checkpoint: Path, data_dir: Path, model_path: Path) -> None:
+def export_checkpoint(checkpoint: Path, data_dirs: Sequence[Path], model_path: Path) -> None:
     """Make a model file again from a checkpoint.
 
     Raises:
@@ -161,7 +167,10 @@ def export_checkpoint(checkpoint: Path, data_dir: Path, model_path: Path) -> Non
     """
     files = TrainingFiles(model_path)
     run = TrainingRun.load(checkpoint, {"device": "cpu"})
-    train, valid = read_split(data_dir, "train"), read_split(data_dir, "valid")
-    if training_data(train, run.config).digest() != run.data_digest:
-        raise ModelError(f"{checkpoint}: began with other training data than {data_dir} holds")
-    export(run, train, valid, files.model)
+    faces = TrainingFaces.read(data_dirs)
+    if training_data(faces.train, run.config).digest() != run.data_digest:
+        raise ModelError(
+            f"{checkpoint}: began with other training data than "
+            f"{', '.join(map(str, data_dirs))} hold"
+        )
+    export(run, faces, files.model)

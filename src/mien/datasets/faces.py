@@ -1,0 +1,84 @@
+"""Faces with votes for their emotions: what every data set is read into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import DataError, ImageError
+from mien.images import read_image
+from mien.labels import EMOTIONS
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """The faces of one split.
+
+    Attributes:
+        images: uint8 (N, H, W), or (N, H, W, 3) RGB where a file is in colour.
+        votes: (N, 10), columns as in `mien.labels.VOTE_COLUMNS`.
+        names: the files' names.
+        edition: which published edition the votes are of.
+        labels: the emotions that the set tells apart; votes for others can't occur.
+    """
+
+    images: NDArray[np.uint8]
+    votes: NDArray[np.int64]
+    names: tuple[str, ...]
+    edition: str
+    labels: tuple[str, ...] = EMOTIONS
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def select(self, rows: NDArray[np.bool_] | slice) -> "FaceSet":
+        """The faces that `rows` picks."""
+        names = tuple(np.array(self.names)[rows].tolist())
+        return replace(self, images=self.images[rows], votes=self.votes[rows], names=names)
+
+    def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
+        """Which faces (N,) stand pixel by pixel in `other` too."""
+        seen = {without_needless_colour(image).tobytes() for image in other.images}
+        ours = [without_needless_colour(image).tobytes() for image in self.images]
+        return np.array([pixels in seen for pixels in ours], dtype=bool)
+
+
+def read_face(path: Path) -> NDArray[np.uint8]:
+    """Grey (H, W), or RGB (H, W, 3) where the file has colour.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        image = read_image(path)
+    except ImageError as error:
+        raise DataError(str(error)) from error
+    return without_needless_colour(image)
+
+
+def stacked(
+    images: Sequence[NDArray[np.uint8]], folder: Path, names: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Pictures as one array; in colour where one of them is.
+
+    Raises:
+        DataError: they differ in size.
+    """
+    if any(image.ndim == 3 for image in images):
+        images = [np.dstack([image] * 3) if image.ndim == 2 else image for image in images]
+    for name, image in zip(names, images, strict=True):
+        if image.shape != images[0].shape:
+            raise DataError(
+                f"{folder / name}: {image.shape[1]} x {image.shape[0]} pixels, "
+                f"the images before it {images[0].shape[1]} x {images[0].shape[0]}"
+            )
+    return np.stack(images)
+
+
+def without_needless_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey (H, W) instead of RGB (H, W, 3) whose three channels are the same."""
+    if image.ndim == 3 and (image == image[..., :1]).all():
+        return image[..., 0]
+    return image
