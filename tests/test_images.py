@@ -43,7 +43,6 @@ def gradient() -> Frame:
         ("frame.jpg", "str"),
         (Image.new("RGB", (4, 4)), "Image"),
     ],
-    ids=str,
 )
 def test_what_is_no_frame_is_refused_and_named(frame: Any, said: str) -> None:
     with pytest.raises(ImageError, match=said) as caught:

@@ -16,7 +16,7 @@ from mien.training.data import (
     scoring_data,
     training_data,
 )
-from mien.training.fit import step_targets, target_loss, tilted, train_step, within
+from mien.training.fit import step_targets, target_loss, tilted, train_step, uphill, within
 from mien.training.run import TrainingRun
 
 
@@ -210,3 +210,30 @@ def test_weight_decay_spares_offsets_and_normalisation() -> None:
     assert all(p.ndim > 1 for p in decayed["params"])
     assert all(p.ndim <= 1 for p in spared["params"])
     assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0.0)
+
+
+def test_uphill_is_one_radius_along_the_gradient_and_back_again() -> None:
+    network = torch.nn.Linear(3, 2)
+    before = [weight.detach().clone() for weight in network.parameters()]
+    network(torch.tensor([[1.0, 2.0, 2.0]])).sum().backward()
+    with uphill(network, 0.5):
+        moved = [weight - old for weight, old in zip(network.parameters(), before, strict=True)]
+        length = torch.stack([part.norm() for part in moved]).norm()
+        assert length.item() == pytest.approx(0.5)
+        torch.testing.assert_close(moved[0][0], torch.tensor([1.0, 2.0, 2.0]) * 0.5 / 20**0.5)
+    assert all(map(torch.equal, network.parameters(), before))
+
+
+def test_a_sharpness_radius_takes_the_gradient_from_uphill() -> None:
+    faces = face_set(*[[9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0]] * 4)
+    weights = []
+    for radius in (0.0, 1e-6, 0.5):
+        config = TrainingConfig(
+            network="residual_xs", sharpness_radius=radius, precision="float32", device="cpu"
+        )
+        run = TrainingRun.begin(config)
+        run.set_learning_rate(10)
+        train_step(run, training_data([faces], config), torch.arange(8))
+        weights.append(run.network.state_dict()["head.weight"])
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-3, atol=1e-6)
+    assert not torch.allclose(weights[0], weights[2], rtol=1e-2, atol=1e-5)

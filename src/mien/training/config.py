@@ -43,6 +43,7 @@ class TrainingConfig:
     learning_rate: float = _setting(0.12, "Highest learning rate.", 0)
     warmup: float = _setting(0.08, "Share of the schedule with linear warm-up, before the cosine decay.", 0, 1)
     momentum: float = _setting(0.9, "Nesterov momentum of the gradient descent.", 0, 1)
+    sharpness_radius: float = _setting(0.0, "Gradients are those where the loss is worst within so much of the weights (SAM); 0: here.", 0, 10)
     weight_decay: float = _setting(5e-4, "Weight decay of matrices and kernels.", 0)
     balance: float = _setting(0.0, "Power of the classes' frequencies that is taken off the answers: rare ones gain.", 0, 1)
     label_smoothing: float = _setting(0.0, "Share of the target spread over all classes.", 0, 1)

@@ -6,7 +6,8 @@ goes on as if it had not been.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -96,31 +97,60 @@ def train_step(
     config = run.config
     first, second = np.random.SeedSequence([config.seed, run.step]).generate_state(2, np.uint64)
     generator = torch.Generator().manual_seed(int(first))
-    torch.manual_seed(int(second))
     faces = augment(data.images[rows].float() / 255, config, generator)
     known = None if data.known is None else data.known[rows]
     targets = step_targets(data.targets[rows], config, generator, known)
 
     faces = faces.contiguous(memory_format=torch.channels_last)
     run.network.train()
-    with torch.autocast(
+    precision = torch.autocast(
         faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
-    ):
-        logits, _ = run.network(faces)
+    )
+    with precision:
         answers = mean_answer(teachers, faces) if teachers else None
     if data.answers is not None:
         answers = data.answers[rows]
     if answers is not None:
         targets = targets.lerp(within(answers, known), config.teacher_share)
-    logits = tilted(logits.float(), data, config)
-    if known is not None:
-        logits = logits.masked_fill(~known, UNKNOWN_LOGIT)
-    loss = target_loss(logits, targets, config)
-    run.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+
+    def backward() -> float:
+        torch.manual_seed(int(second))  # what is dropped is the same each time
+        with precision:
+            logits, _ = run.network(faces)
+        logits = tilted(logits.float(), data, config)
+        if known is not None:
+            logits = logits.masked_fill(~known, UNKNOWN_LOGIT)
+        loss = target_loss(logits, targets, config)
+        run.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    loss = backward()
+    if config.sharpness_radius > 0:
+        with uphill(run.network, config.sharpness_radius):
+            backward()
     run.optimizer.step()
     run.update_average()
-    return loss.item()
+    return loss
+
+
+@contextmanager
+def uphill(network: nn.Module, radius: float) -> Iterator[None]:
+    """Inside, the weights stand where the loss is about worst within a radius, by their gradient.
+
+    Source: sharpness-aware minimization, Foret et al. 2021, arXiv 2010.01412.
+    """
+    weights = [weight for weight in network.parameters() if weight.grad is not None]
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    before = [weight.detach().clone() for weight in weights]
+    length = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    with torch.no_grad():
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.add_(gradient * (radius / (length + 1e-12)))
+    yield
+    with torch.no_grad():
+        for weight, value in zip(weights, before, strict=True):
+            weight.copy_(value)
 
 
 def step_targets(
