@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	$(BIN)/mien demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
