@@ -225,9 +225,7 @@ def _check_face(
     where: str, face: PreparedFace, labels: Sequence[str], with_probabilities: bool
 ) -> None:
     """Raise DataError unless a row says of one face what a row may say."""
-    parts = PurePosixPath(face.path).parts
-    if not parts or ".." in parts or parts[0] == "/" or re.search(r"[\\\0]|^\w:", face.path):
-        raise DataError(f"{where}: {face.path!r} is no path inside the folder")
+    check_inside(where, face.path)
     if face.split not in SPLITS:
         raise DataError(
             f"{where}: the split is {face.split!r}, expected one of {', '.join(SPLITS)}"
@@ -240,6 +238,13 @@ def _check_face(
         raise DataError(f"{where}: some faces have probabilities and some have none")
     if face.probabilities is not None:
         check_probabilities(where, face.probabilities, labels)
+
+
+def check_inside(where: str, path: str) -> None:
+    """Raise DataError unless a path, with forward slashes, leads into a folder and stays there."""
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/") or re.search(r"[\\\0]|^\w:", path):
+        raise DataError(f"{where}: {path!r} is no path inside the folder")
 
 
 def check_probabilities(where: str, values: Sequence[float], labels: Sequence[str]) -> None:
