@@ -21,6 +21,8 @@ def test_other_names_are_never_guessed() -> None:
         DataError, match="class 'bored' \\(2 pictures\\), 'joy' \\(1 pictures\\); map"
     ):
         emotions_of({"joy": 1, "bored": 2, "sad": 3}, {})
+    with pytest.raises(DataError, match=r"'person  9' \(2 pictures\) and 30 more; map"):
+        emotions_of({f"person {number:2}": 2 for number in range(40)}, {})
     mapped = {"joy": "happiness", "bored": "", "sad": "neutral"}
     assert emotions_of({"Joy": 1, "bored": 2, "sad": 3}, mapped) == {
         "Joy": "happiness",

@@ -20,6 +20,9 @@ SPELLINGS = {
 }
 EMOTION_OF = {spelling: emotion for emotion, names in SPELLINGS.items() for spelling in names}
 
+#: So many unknown classes are named in an error.
+SHOWN = 10
+
 MAP_HEADER = ["class", "emotion"]
 
 
@@ -66,9 +69,11 @@ def emotions_of(classes: Mapping[str, int], class_map: Mapping[str, str]) -> dic
         DataError: a class is in neither.
     """
     known = {**EMOTION_OF, **class_map}
-    unknown = [name for name in classes if name.strip().lower() not in known]
+    unknown = sorted(name for name in classes if name.strip().lower() not in known)
     if unknown:
-        counts = ", ".join(f"{name!r} ({classes[name]:,} pictures)" for name in sorted(unknown))
+        counts = ", ".join(f"{name!r} ({classes[name]:,} pictures)" for name in unknown[:SHOWN])
+        if len(unknown) > SHOWN:
+            counts += f" and {len(unknown) - SHOWN:,} more"
         raise DataError(
             f"no emotion is known for the class {counts}; map it in a CSV file (--map) with the "
             f"header 'class,emotion': '{unknown[0]},fear' makes it fear, '{unknown[0]},' leaves "
