@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def test_other_names_are_never_guessed() -> None:
         "bored": "",
         "sad": "neutral",
     }
+
+
+def test_an_accent_may_be_a_character_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "map.csv"
+    path.write_text("class,emotion\nMüde,\n", encoding="utf-8")
+    parted = unicodedata.normalize("NFD", "müde")
+    assert emotions_of({parted: 1}, read_class_map(path)) == {parted: ""}
 
 
 def test_a_map_names_drops_and_keeps(tmp_path: Path) -> None:

@@ -121,13 +121,13 @@ def read_prepared(folder: Path) -> PreparedSet:
 def _read_set_file(path: Path) -> dict[str, Any]:
     """Everything in `set.json`; format, kind and labels are checked."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError(
             f"{path.parent}: no {path.name}, so no finished set of faces; "
             "make it with 'mien prepare'"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else content
@@ -178,7 +178,7 @@ def _cells(face: PreparedFace) -> list[str]:
 
 def _face(where: str, cells: Sequence[str]) -> PreparedFace:
     path, split, emotion, group, source, frame, edition, *values = cells
-    if not re.fullmatch("[0-9]*", frame, re.ASCII):
+    if not re.fullmatch("[0-9]{0,18}", frame):
         raise DataError(f"{where}: frame {frame!r} is no number of a frame (0, 1, 2, ...)")
     return PreparedFace(
         *(path, split, emotion, group, source),
