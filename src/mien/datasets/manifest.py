@@ -179,7 +179,7 @@ def _cells(face: PreparedFace) -> list[str]:
 def _face(where: str, cells: Sequence[str]) -> PreparedFace:
     path, split, emotion, group, source, frame, edition, *values = cells
     if not re.fullmatch("[0-9]{0,18}", frame):
-        raise DataError(f"{where}: frame {frame!r} is no number of a frame (0, 1, 2, ...)")
+        raise DataError(f"{where}: frame {frame[:40]!r} is no number of a frame (0, 1, 2, ...)")
     return PreparedFace(
         *(path, split, emotion, group, source),
         int(frame) if frame else None,
