@@ -151,7 +151,7 @@ def test_what_does_not_fit_together_is_an_error(tree: Path, tmp_path: Path) -> N
         prepare([*crops, tree / "nowhere"], annotations, tmp_path / "out")
     with pytest.raises(DataError, match="cropped_aligned: no annotations, expected EXPR_Set"):
         prepare(crops, crops, tmp_path / "out")
-    with pytest.raises(DataError, match="annotations: no frame of an annotated video"):
+    with pytest.raises(DataError, match=r"annotations: no frame to take, .* no folder of frames: "):
         prepare(annotations, annotations, tmp_path / "out")
     with pytest.raises(ConfigError, match="per_video is 0, expected 1 or more"):
         prepare(crops, annotations, tmp_path / "out", per_video=0)

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,21 @@ def test_other_names_are_never_guessed() -> None:
         DataError, match="class 'bored' \\(2 pictures\\), 'joy' \\(1 pictures\\); map"
     ):
         emotions_of({"joy": 1, "bored": 2, "sad": 3}, {})
+    with pytest.raises(DataError, match=r"'person  9' \(2 pictures\) and 30 more; map"):
+        emotions_of({f"person {number:2}": 2 for number in range(40)}, {})
     mapped = {"joy": "happiness", "bored": "", "sad": "neutral"}
     assert emotions_of({"Joy": 1, "bored": 2, "sad": 3}, mapped) == {
         "Joy": "happiness",
         "bored": "",
         "sad": "neutral",
     }
+
+
+def test_an_accent_may_be_a_character_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "map.csv"
+    path.write_text("class,emotion\nMüde,\n", encoding="utf-8")
+    parted = unicodedata.normalize("NFD", "müde")
+    assert emotions_of({parted: 1}, read_class_map(path)) == {parted: ""}
 
 
 def test_a_map_names_drops_and_keeps(tmp_path: Path) -> None:

@@ -130,6 +130,15 @@ def test_folders_may_name_splits_and_classes_and_more_below(tmp_path: Path) -> N
     assert read_prepared(tmp_path / "out") == prepared
 
 
+def test_a_folder_that_links_lead_to_again_is_taken_once(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write_pictures(images, "happy/a.png", "sad/b.png")
+    (images / "happy/again").symlink_to("..")
+    (images / "sadness").symlink_to("sad")
+    prepared = prepare(images, tmp_path / "out", how=CROPPED, valid_share=0)
+    assert [face.source for face in prepared.faces] == ["happy/a.png", "sad/b.png"]
+
+
 def test_classes_are_mapped_dropped_and_kept_by_name(tmp_path: Path) -> None:
     write_pictures(
         tmp_path / "images", *(f"{name}/1.png" for name in ("joy", "sad", "bored", "Odd"))
@@ -243,6 +252,9 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
         ("path,label\na.png\n", "line 2: 1 columns, expected 2"),
         ("path,label\nb.png,sad\n", "line 2: there is no picture .*b.png"),
         ("path,label\na.png,sad\na.png,sad\n", "line 3: 'a.png' stands twice"),
+        ("path,label\na.png,sad\n.//a.png,fear\n", "line 3: 'a.png' stands twice"),
+        ("path,label\n../a.png,sad\n", "line 2: '../a.png' is no path inside the folder"),
+        ("path,label\n/a.png,sad\n", "line 2: '/a.png' is no path inside the folder"),
         ("path,label\na.png,\n", "line 2: the label is empty"),
         ("path,label,split\na.png,sad,other\n", "line 2: the split is 'other', expected train"),
         ("path,label,split\na.png,sad,\nc.png,sad,test\n", "some rows have a split and some have"),

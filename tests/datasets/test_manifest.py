@@ -79,6 +79,7 @@ def test_a_face_that_contradicts_the_set_is_not_written(
         ("a.png,train,anger,,,", "line 2: 6 columns, expected 7"),
         ("a.png,train,joy,,,,", "line 2: the emotion is 'joy'"),
         ("a.png,train,anger,,,-1,", "line 2: frame '-1' is no number of a frame"),
+        (f"a.png,train,anger,,,{'9' * 5000},", "line 2: frame '9+' is no number of a frame"),
         ("a.png,train,anger,,,,\n\na.png,train,anger,,,,", "line 4: 'a.png' stands twice"),
     ],
 )
@@ -117,6 +118,7 @@ def test_a_header_of_other_columns_is_an_error(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "not a readable JSON file"),
+        ("[" * 100_000, "not a readable JSON file"),
         ("[1]", r"the format is '\[1\]', expected 1"),
         ('{"format": 2}', "the format is '2', expected 1"),
         ('{"format": 1, "labels": ["anger"]}', "the kind is None"),

@@ -46,7 +46,7 @@ def test_scoring_takes_strict_majorities() -> None:
 
 
 def test_too_few_labelled_faces_are_refused() -> None:
-    with pytest.raises(DataError, match="0 of 1 faces"):
+    with pytest.raises(DataError, match="data set 1: 0 of 1 faces"):
         training_data([face_set([0] * 8 + [10, 0])], TrainingConfig())
 
 
@@ -74,7 +74,7 @@ def test_weights_and_sets_have_to_fit_one_another() -> None:
         training_data([faces, faces], TrainingConfig(data_weight=(2.0,)))
     with pytest.raises(DataError, match="1 faces an epoch by weight"):
         training_data([faces], TrainingConfig(data_weight=(0.4,)))
-    with pytest.raises(DataError, match="a data set with neutral tells fewer than two"):
+    with pytest.raises(DataError, match="data set 2 has neutral, expected at least two of"):
         training_data([faces, replace(faces, labels=("neutral",))], TrainingConfig())
     with pytest.raises(ConfigError, match="no data set has contempt, fear; leave it out"):
         training_data([replace(faces, labels=EMOTIONS[:6])], TrainingConfig())

@@ -142,6 +142,16 @@ def test_a_set_without_a_training_split_and_one_named_twice_are_refused(
         TrainingFaces.read([ferplus_dir, tmp_path])
     with pytest.raises(ConfigError, match="is named twice"):
         TrainingFaces.read([tmp_path, tmp_path / "."])
+    refused = invoke("validate", "--data-dir", tmp_path, "--data-dir", tmp_path / ".")
+    assert refused.exit_code == 1
+    assert refused.stderr == f"mien: the data set {tmp_path} is named twice\n"
+
+
+def test_a_set_that_others_hold_out_as_a_whole_is_refused(tmp_path: Path) -> None:
+    write_prepared_faces(tmp_path / "one", {"train": 16})
+    write_prepared_faces(tmp_path / "other", {"valid": 16, "train": 16})
+    with pytest.raises(DataError, match="one: every face to learn from looks like a held-out"):
+        TrainingFaces.read([tmp_path / "one", tmp_path / "other"])
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "nan"])

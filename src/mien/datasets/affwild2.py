@@ -89,9 +89,10 @@ def prepare(
         if on_step is not None:
             on_step(done, len(counting), "videos read")
     if not faces:
+        told = ", ".join(f"{what}: {count:,}" for what, count in report.items() if count)
         raise DataError(
-            f"{', '.join(map(str, frames))}: no frame of an annotated video, "
-            "expected VIDEO/00001.jpg, say"
+            f"{', '.join(map(str, frames))}: no frame to take, "
+            f"expected VIDEO/00001.jpg, say ({told})"
         )
     settings = {"per_video": per_video, "size": size, "seed": seed, "keep_other": keep_other}
     begin(out, settings, [*(folder.resolve() for folder in frames), *faces])

@@ -1,5 +1,6 @@
 """What other data sets call the emotions."""
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,9 @@ SPELLINGS = {
     "contempt": ("contempt", "contemptuous"),
 }
 EMOTION_OF = {spelling: emotion for emotion, names in SPELLINGS.items() for spelling in names}
+
+#: So many unknown classes are named in an error.
+SHOWN = 10
 
 MAP_HEADER = ["class", "emotion"]
 
@@ -43,7 +47,7 @@ def read_class_map(path: Path) -> dict[str, str]:
     for line, cells in rows:
         if len(cells) != 2:
             raise DataError(f"{path}, line {line}: {len(cells)} columns, expected 2")
-        name, emotion = (cell.strip().lower() for cell in cells)
+        name, emotion = map(_plain, cells)
         if emotion not in ("", name, *EMOTION_OF):
             raise DataError(
                 f"{path}, line {line}: emotion {emotion!r}, expected one of "
@@ -66,12 +70,19 @@ def emotions_of(classes: Mapping[str, int], class_map: Mapping[str, str]) -> dic
         DataError: a class is in neither.
     """
     known = {**EMOTION_OF, **class_map}
-    unknown = [name for name in classes if name.strip().lower() not in known]
+    unknown = sorted(name for name in classes if _plain(name) not in known)
     if unknown:
-        counts = ", ".join(f"{name!r} ({classes[name]:,} pictures)" for name in sorted(unknown))
+        counts = ", ".join(f"{name!r} ({classes[name]:,} pictures)" for name in unknown[:SHOWN])
+        if len(unknown) > SHOWN:
+            counts += f" and {len(unknown) - SHOWN:,} more"
         raise DataError(
             f"no emotion is known for the class {counts}; map it in a CSV file (--map) with the "
             f"header 'class,emotion': '{unknown[0]},fear' makes it fear, '{unknown[0]},' leaves "
             "it out"
         )
-    return {name: known[name.strip().lower()] for name in classes}
+    return {name: known[_plain(name)] for name in classes}
+
+
+def _plain(name: str) -> str:
+    """Small letters, each with its accent in one character: some file systems part the two."""
+    return unicodedata.normalize("NFC", name).strip().lower()

@@ -97,8 +97,7 @@ def read_split(data_dir: Path, split: str) -> FaceSet:
     folder = data_dir / SPLITS[split].folder
     if not has_split(data_dir, split):
         raise DataError(
-            f"{folder}: no {LABEL_FILE}, so no finished data set; "
-            "make it with 'mien prepare ferplus'"
+            f"{folder}: no {LABEL_FILE}, so no finished data set; make it with 'mien prepare'"
         )
     rows = first_of_each_name(read_label_file(folder / LABEL_FILE))
     if not rows:

@@ -4,10 +4,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mien.datasets.csv_file import csv_rows
-from mien.datasets.manifest import PROBABILITY_PREFIX, check_probabilities, probability
+from mien.datasets.manifest import (
+    PROBABILITY_PREFIX,
+    check_inside,
+    check_probabilities,
+    probability,
+)
 from mien.errors import ConfigError, DataError
 from mien.files import PICTURE_SUFFIXES
 
@@ -134,8 +139,14 @@ def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
 
 
 def _pictures(images: Path) -> Iterator[tuple[str, ...]]:
-    """The parts of their paths."""
-    for folder, _, names in os.walk(images, followlinks=True):
+    """The parts of their paths; a folder that links lead to again is looked at once."""
+    seen: set[str] = set()
+    for folder, below, names in os.walk(images, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:
+            below.clear()
+            continue
+        seen.add(place)
+        below.sort()  # which of two ways to a folder counts is the same everywhere
         parts = Path(folder).relative_to(images).parts
         for name in names:
             if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
@@ -164,8 +175,9 @@ def _from_row(where: str, values: Mapping[str, str], classes: Sequence[str]) -> 
     numbers = [probability(where, values[PROBABILITY_PREFIX + name]) for name in classes]
     if numbers:
         check_probabilities(where, numbers, classes)
+    check_inside(where, values["path"])
     return Labelled(
-        values["path"],
+        PurePosixPath(values["path"]).as_posix(),  # "./a.png" is "a.png" too
         values.get("label", ""),
         SPLIT_OF.get(split.lower(), ""),
         values.get("group", ""),

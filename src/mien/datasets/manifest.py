@@ -121,13 +121,13 @@ def read_prepared(folder: Path) -> PreparedSet:
 def _read_set_file(path: Path) -> dict[str, Any]:
     """Everything in `set.json`; format, kind and labels are checked."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError(
             f"{path.parent}: no {path.name}, so no finished set of faces; "
             "make it with 'mien prepare'"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else content
@@ -178,8 +178,8 @@ def _cells(face: PreparedFace) -> list[str]:
 
 def _face(where: str, cells: Sequence[str]) -> PreparedFace:
     path, split, emotion, group, source, frame, edition, *values = cells
-    if not re.fullmatch("[0-9]*", frame, re.ASCII):
-        raise DataError(f"{where}: frame {frame!r} is no number of a frame (0, 1, 2, ...)")
+    if not re.fullmatch("[0-9]{0,18}", frame):
+        raise DataError(f"{where}: frame {frame[:40]!r} is no number of a frame (0, 1, 2, ...)")
     return PreparedFace(
         *(path, split, emotion, group, source),
         int(frame) if frame else None,
@@ -225,9 +225,7 @@ def _check_face(
     where: str, face: PreparedFace, labels: Sequence[str], with_probabilities: bool
 ) -> None:
     """Raise DataError unless a row says of one face what a row may say."""
-    parts = PurePosixPath(face.path).parts
-    if not parts or ".." in parts or parts[0] == "/" or re.search(r"[\\\0]|^\w:", face.path):
-        raise DataError(f"{where}: {face.path!r} is no path inside the folder")
+    check_inside(where, face.path)
     if face.split not in SPLITS:
         raise DataError(
             f"{where}: the split is {face.split!r}, expected one of {', '.join(SPLITS)}"
@@ -240,6 +238,13 @@ def _check_face(
         raise DataError(f"{where}: some faces have probabilities and some have none")
     if face.probabilities is not None:
         check_probabilities(where, face.probabilities, labels)
+
+
+def check_inside(where: str, path: str) -> None:
+    """Raise DataError unless a path, with forward slashes, leads into a folder and stays there."""
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/") or re.search(r"[\\\0]|^\w:", path):
+        raise DataError(f"{where}: {path!r} is no path inside the folder")
 
 
 def check_probabilities(where: str, values: Sequence[float], labels: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from mien.datasets.manifest import (
     is_prepared,
     read_prepared,
 )
-from mien.errors import DataError
+from mien.errors import ConfigError, DataError
 from mien.labels import EMOTIONS, VOTE_COLUMNS
 
 #: What a certain label counts as; probabilities are shares of it.
@@ -73,6 +73,13 @@ def read_split(folder: Path, split: str) -> FaceSet:
     if split not in splits:
         raise DataError(f"{folder / MANIFEST_FILE}: no face is in the split {split!r}")
     return splits[split]
+
+
+def check_different(folders: Sequence[Path]) -> None:
+    """Raise ConfigError if a data set is named twice, also by two ways to its folder."""
+    for place, folder in enumerate(folders):
+        if folder.resolve() in [other.resolve() for other in folders[:place]]:
+            raise ConfigError(f"the data set {folder} is named twice")
 
 
 def _looks_prepared(folder: Path) -> bool:

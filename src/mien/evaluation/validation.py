@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.classification import Classification
 from mien.datasets.faces import FaceSet
-from mien.datasets.sets import has_split, read_split
+from mien.datasets.sets import check_different, has_split, read_split
 from mien.datasets.votes import soft_targets, strict_majority
 from mien.errors import DataError
 from mien.evaluation.certainty import Answers, Certainty, measure_certainty
@@ -150,7 +150,13 @@ def validate_sets(
     robustness: bool = False,
     on_change: Callable[[int, int], None] | None = None,
 ) -> Validations:
-    """Do as `validate` for several data sets: score each, and all faces together."""
+    """Do as `validate` for several data sets: score each, and all faces together.
+
+    Raises:
+        DataError: as `validate`.
+        ConfigError: a data set is named twice.
+    """
+    check_different(data_dirs)
     learnt = _training_sets(data_dirs)
     answers, results = [], []
     for place, data_dir in enumerate(data_dirs):

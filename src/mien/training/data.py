@@ -112,7 +112,7 @@ def training_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingDa
         raise ConfigError(
             f"data_weight is {list(weights)}, expected one weight for each of {len(sets)} data sets"
         )
-    parts = [_labelled(faces, config) for faces in sets]
+    parts = [_labelled(place, faces, config) for place, faces in enumerate(sets, start=1)]
     shares = [
         SetShare(len(images), weight) for (images, _), weight in zip(parts, weights, strict=True)
     ]
@@ -135,7 +135,7 @@ def scoring_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingDat
 
 
 def _labelled(
-    faces: FaceSet, config: TrainingConfig
+    place: int, faces: FaceSet, config: TrainingConfig
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Images and targets (N, K) to learn from."""
     targets, keep = training_targets(faces.votes, config.label_mode)
@@ -143,11 +143,14 @@ def _labelled(
     keep &= np.isin(targets.argmax(axis=1), columns)
     kept = targets[keep][:, columns]
     if len(kept) < 2:
-        raise DataError(f"{len(kept)} of {len(faces)} faces have a label; training takes two")
+        raise DataError(
+            f"data set {place}: {len(kept)} of {len(faces)} faces to learn from have one of the "
+            "labels; training takes two"
+        )
     if len(set(config.labels) & set(faces.labels)) < 2:
         raise DataError(
-            f"a data set with {', '.join(faces.labels)} tells fewer than two of "
-            f"{', '.join(config.labels)} apart"
+            f"data set {place} has {', '.join(faces.labels)}, expected at least two of "
+            f"{', '.join(config.labels)}"
         )
     return faces.images[keep], kept / kept.sum(axis=1, keepdims=True)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mien.datasets.faces import FaceSet
 from mien.datasets.leaks import Leak, find_leaks, without_leaks
-from mien.datasets.sets import read_data_set
-from mien.errors import ConfigError, DataError
+from mien.datasets.sets import check_different, read_data_set
+from mien.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,11 @@ class TrainingFaces:
         """Read the data sets, and look for leaks between their splits.
 
         Raises:
-            DataError: a data set is missing or damaged or has no faces to learn from, or none
-                has a validation split.
+            DataError: a data set is missing or damaged or has no faces to learn from but
+                those that look like held-out ones of another, or none has a validation split.
             ConfigError: a data set is named twice.
         """
-        for place, folder in enumerate(data_dirs):
-            if folder.resolve() in [other.resolve() for other in data_dirs[:place]]:
-                raise ConfigError(f"the data set {folder} is named twice")
+        check_different(data_dirs)
         data_sets = [read_data_set(folder) for folder in data_dirs]
         for one in data_sets:
             if "train" not in one.splits:
@@ -50,4 +48,9 @@ class TrainingFaces:
             )
         leaks = find_leaks(data_sets)
         train = tuple(one.splits["train"] for one in without_leaks(data_sets, leaks))
+        for folder, faces in zip(data_dirs, train, strict=True):
+            if not len(faces):
+                raise DataError(
+                    f"{folder}: every face to learn from looks like a held-out face of another set"
+                )
         return cls(tuple(data_dirs), train, valid, tuple(leaks))
