@@ -147,6 +147,12 @@ def test_sound_ends_with_the_last_frame_where_that_is_asked_for(tmp_path: Path) 
     assert sound_times(out)[-1] == pytest.approx(1.0, abs=0.05)
 
 
+def test_a_single_frame_is_shown_for_a_moment(tmp_path: Path) -> None:
+    write(tmp_path / "out.mp4", 1, start_s=7.0)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.duration == 40_000
+
+
 def test_a_file_without_sound_gives_a_silent_video(tmp_path: Path) -> None:
     write(tmp_path / "silent.mp4", 3)
     write(tmp_path / "out.mp4", 3, sound_of=tmp_path / "silent.mp4")

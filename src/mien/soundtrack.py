@@ -42,9 +42,10 @@ class SoundTrack:
         import av
 
         try:
-            self._source = av.open(str(path))
+            self._source = av.open(str(path.absolute()))
         except (av.FFmpegError, OSError) as error:
-            raise SourceError(f"{path}: its sound can't be read ({error})") from error
+            reason = error.strerror or error
+            raise SourceError(f"{path}: its sound can't be read ({reason})") from error
         self._start_s, self._end_s = start_s, math.inf if end_s is None else end_s
         if self._source.duration:  # what a container says to leave out at its end is longer
             self._end_s = min(self._end_s, self._source.duration / MICROSECONDS)
@@ -113,7 +114,8 @@ class SoundTrack:
         import av
 
         if self._start_s > 0:
-            with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
+            # What can't be sought is read from its beginning.
+            with suppress(av.FFmpegError, OverflowError):
                 self._source.seek(int((self._start_s + self._first_s) * MICROSECONDS))
         with suppress(av.FFmpegError):
             yield from self._source.demux(track)

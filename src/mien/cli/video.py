@@ -166,7 +166,7 @@ class _Progress:
 def _expected_frames(job: "ClipJob") -> int | None:
     try:
         return job.expected_frames()
-    except SourceError:  # said when its turn comes
+    except (SourceError, OSError):  # said when its turn comes
         return 0
 
 
