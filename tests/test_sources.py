@@ -1,5 +1,6 @@
 """Video files of many kinds, whole and damaged, made with PyAV."""
 
+import math
 import socket
 import threading
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import av
 import numpy as np
+import PIL.Image
 import pytest
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from mien import EmotionRecognition, SourceError
+from mien.errors import ConfigError
 from mien.images import write_image
 from mien.sources import Paced, TimedFrame, open_source
 from tests.made import write_video
@@ -251,6 +254,34 @@ def test_what_is_no_video_is_refused_in_one_line(
         recognition.stream(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mkv", [np.zeros((48, 64, 3), np.uint8)] * 3, [0, 40, 80])
+    Path("clip.mkv").rename("10:30 clip.mkv")
+    with open_source("10:30 clip.mkv") as source:
+        assert source.name == "10:30 clip.mkv"
+        assert len(list(source)) == 3
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_every_picture_of_a_gif_is_seen(tmp_path: Path, count: int) -> None:
+    pictures = [PIL.Image.new("RGB", (64, 48), (60 * number, 0, 0)) for number in range(count)]
+    pictures[0].save(
+        tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=200
+    )
+    with open_source(tmp_path / "moving.gif") as source:
+        times = [frame.time_s for frame in source]
+    assert times == pytest.approx([0.2 * number for number in range(count)])
+
+
+def test_a_start_beyond_all_videos_is_after_the_last_frame(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mkv", [np.zeros((48, 64, 3), np.uint8)] * 3, [0, 40, 80])
+    with open_source(tmp_path / "clip.mkv", start_s=1e300) as source:
+        assert not list(source)
+    with pytest.raises(ConfigError, match="start_s is inf, expected seconds from 0"):
+        open_source(tmp_path / "clip.mkv", start_s=math.inf)
 
 
 def test_real_files_are_whole(shared: Path) -> None:

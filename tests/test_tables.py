@@ -99,3 +99,13 @@ def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:
 def test_other_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"ends in one of \.csv, \.jsonl, \.parquet"):
         open_table(tmp_path / "table.xlsx", EMOTIONS, is_smoothed=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_full_device_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    message = rf"{name}: can't be written on \(No space left on device\)"
+    with pytest.raises(OSError, match=message):  # noqa: SIM117
+        with open_table(tmp_path / name, EMOTIONS, is_smoothed=False) as table:
+            table.write(FRAMES[0])

@@ -78,6 +78,52 @@ def test_sound_is_kept(tmp_path: Path, codec: str) -> None:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("framed.ts", "aac", 44_100),
+        ("slow.mkv", "mp3", 8_000),
+        ("odd.mkv", "pcm_s16le", 11_000),
+        ("fast.mkv", "pcm_s16le", 192_000),
+    ],
+)
+def test_sound_that_mp4_does_not_take_as_it_is_is_changed(
+    tmp_path: Path, name: str, codec: str, rate: int
+) -> None:
+    write_sound(tmp_path / name, 2.0, codec, rate)
+    write(tmp_path / "out.mp4", sound_of=tmp_path / name)
+    times = sound_times(tmp_path / "out.mp4")
+    assert times[0] == pytest.approx(0.0, abs=0.1)
+    assert times[-1] == pytest.approx(2.0, abs=0.15)
+
+
+def test_damaged_sound_is_left_out(tmp_path: Path) -> None:
+    write_sound(tmp_path / "sound.mkv", 2.0, "flac")
+    before, sync, rest = (tmp_path / "sound.mkv").read_bytes().partition(b"\xff\xf8")
+    damaged = before + sync + rest.replace(sync, b"\0\0", 3)
+    (tmp_path / "damaged.mkv").write_bytes(damaged)
+    write(tmp_path / "out.mp4", sound_of=tmp_path / "damaged.mkv")
+    assert len(read(tmp_path / "out.mp4")[0]) == 50
+    assert sound_times(tmp_path / "out.mp4")[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_sound_of_an_unknown_kind_is_left_out(tmp_path: Path) -> None:
+    write_sound(tmp_path / "sound.mkv", 1.0, "flac")
+    content = (tmp_path / "sound.mkv").read_bytes()
+    (tmp_path / "unknown.mkv").write_bytes(content.replace(b"A_FLAC", b"A_FLAX"))
+    write(tmp_path / "out.mp4", 3, sound_of=tmp_path / "unknown.mkv")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_sound_that_goes_back_in_time_ends(tmp_path: Path) -> None:
+    write_sound(tmp_path / "once.ts", 1.0, "aac")
+    (tmp_path / "twice.ts").write_bytes(2 * (tmp_path / "once.ts").read_bytes())
+    write(tmp_path / "out.mp4", sound_of=tmp_path / "twice.ts")
+    assert len(read(tmp_path / "out.mp4")[0]) == 50
+    assert sound_times(tmp_path / "out.mp4")[-1] == pytest.approx(1.0, abs=0.1)
+
+
 @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
 def test_sound_is_cut_where_the_frames_are(tmp_path: Path, codec: str) -> None:
     source, out = tmp_path / "sound.mkv", tmp_path / "out.mp4"
@@ -99,6 +145,12 @@ def test_sound_ends_with_the_last_frame_where_that_is_asked_for(tmp_path: Path) 
         writer.write(noise(number), number * STEP_S)
     writer.close(sound_to_its_end=False)
     assert sound_times(out)[-1] == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_single_frame_is_shown_for_a_moment(tmp_path: Path) -> None:
+    write(tmp_path / "out.mp4", 1, start_s=7.0)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.duration == 40_000
 
 
 def test_a_file_without_sound_gives_a_silent_video(tmp_path: Path) -> None:

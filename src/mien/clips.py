@@ -80,25 +80,28 @@ def _in_processes(
     arguments = (settings | {"threads": threads}, news, stop)
     with ProcessPoolExecutor(processes, context, _Worker.begin, arguments) as pool:
         futures = [pool.submit(_Worker.work, place, job) for place, job in enumerate(jobs)]
-        while not all(future.done() for future in futures):
+        while True:
             if stopped() and not stop.is_set():
                 stop.set()
                 for future in futures:
                     future.cancel()
+            are_done = all(future.done() for future in futures)
             try:
                 on_frame(*news.get(timeout=PATIENCE_S))
-            except Empty:
-                continue
-    return [_result(future) for future in futures]
+            except Empty:  # a process does not end before its news are taken
+                if are_done:
+                    break
+    return [_result(job, future) for job, future in zip(jobs, futures, strict=True)]
 
 
-def _result(future: "Future[Outcome]") -> Outcome:
+def _result(job: ClipJob, future: "Future[Outcome]") -> Outcome:
     try:
         return future.result()
     except CancelledError:
         return None
     except BrokenProcessPool:
-        return MienError("a process ended before its time; is there too little memory?")
+        reason = "a process ended before its time; is there too little memory?"
+        return MienError(f"{job.source}: is not finished: {reason}")
 
 
 class _Worker:

@@ -1,6 +1,5 @@
 """The way of a frame: from pixels to one result a face."""
 
-import math
 import os
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
@@ -156,7 +155,6 @@ class EmotionRecognition:
         if not isinstance(detect_every, int) or detect_every < 1:
             raise ConfigError(f"detect_every is {detect_every!r}, expected a whole number from 1")
         check_color(color)
-        _check_seconds(start_s, end_s)
         smoother = Smoother(smoothing_s)
         opened = open_source(source, color=color, every=every, start_s=start_s, end_s=end_s)
         workers = self._threads or os.cpu_count() or 1
@@ -301,16 +299,6 @@ def _open_detector(
     if min_face_size is not None:
         raise ConfigError("min_face_size is for packaged detectors; set it in your own one")
     return detector
-
-
-def _check_seconds(start_s: float, end_s: float | None) -> None:
-    for name, value in (("start_s", start_s), ("end_s", end_s)):
-        if name == "end_s" and value is None:
-            continue
-        if not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise ConfigError(f"{name} is {value!r}, expected seconds from 0")
-    if end_s is not None and end_s <= start_s:
-        raise ConfigError(f"end_s is {end_s!r}, expected more than start_s, {start_s!r}")
 
 
 def _several(pictures: Iterable[Any]) -> Iterable[Any]:

@@ -93,7 +93,8 @@ def open_source(
     Args:
         source: a video file, a picture, a folder of pictures, the address of a stream (of which
             only the newest frame is taken), the number of a camera, an iterable of frames, each
-            an image or a pair of image and seconds, or a `Source`, which is returned.
+            an image or a pair of image and seconds, or a `Source`, which is returned. A GIF
+            counts as a video.
         color: the order of the channels of an iterable's images.
         every: of so many frames one is taken.
         start_s: a file is read from here on.
@@ -105,6 +106,7 @@ def open_source(
     """
     if not isinstance(every, int) or every < 1:
         raise ConfigError(f"every is {every!r}, expected a whole number from 1")
+    _check_seconds(start_s, end_s)
     is_file = isinstance(source, str | Path) and "://" not in str(source)
     if is_file and not str(source).isdecimal():
         return _open_file(Path(str(source)), every, start_s, end_s)
@@ -132,11 +134,21 @@ def open_source(
 def _open_file(path: Path, every: int, start_s: float, end_s: float | None) -> Source:
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
-    if not path.is_dir() and path.suffix.lower() not in PICTURE_SUFFIXES:
+    if not path.is_dir() and path.suffix.lower() not in PICTURE_SUFFIXES - {".gif"}:
         return Video(path, every, start_s, end_s)
     if start_s or end_s is not None:
         raise ConfigError(f"{path}: start_s and end_s are for video files")
     return Pictures(path, every)
+
+
+def _check_seconds(start_s: float, end_s: float | None) -> None:
+    for name, value in (("start_s", start_s), ("end_s", end_s)):
+        if name == "end_s" and value is None:
+            continue
+        if not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ConfigError(f"{name} is {value!r}, expected seconds from 0")
+    if end_s is not None and end_s <= start_s:
+        raise ConfigError(f"end_s is {end_s!r}, expected more than start_s, {start_s!r}")
 
 
 class Video(Source):
@@ -189,8 +201,9 @@ class Video(Source):
         import av
 
         try:
-            timeout_s = SILENCE_S if self.is_live else None
-            self._container = av.open(self.name, timeout=timeout_s)
+            # Whole paths, since what stands before a colon is taken for a protocol.
+            place = self.name if self.is_live else str(Path(self.name).absolute())
+            self._container = av.open(place, timeout=SILENCE_S if self.is_live else None)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = _reason(error)
             raise SourceError(f"{self.name}: can't be read as a video ({reason})") from error
@@ -230,7 +243,8 @@ class Video(Source):
 
         clock = _Clock(self._container, self._stream)
         if begin_s > 0:
-            with suppress(av.FFmpegError):  # what can't be sought is read from its beginning
+            # What can't be sought is read from its beginning.
+            with suppress(av.FFmpegError, OverflowError):
                 self._container.seek(int((begin_s + clock.first_s) * MICROSECONDS))
         packets = self._container.demux(self._stream)
         damage: av.FFmpegError | None = None

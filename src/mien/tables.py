@@ -9,6 +9,7 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -123,9 +124,9 @@ class TextTable(Table):
             while content:
                 content = content[self._file.write(content) :]
         except OSError as error:
-            self._file.truncate(place)
-            error.filename = str(self.path)
-            raise
+            with suppress(OSError):  # a device has no length
+                self._file.truncate(place)
+            raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
 
     def close(self) -> None:
         """Finish the file."""
@@ -137,7 +138,11 @@ class CsvTable(TextTable):
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)
-        self._write([{name: name for name in columns(labels, is_smoothed)}])
+        try:
+            self._write([{name: name for name in columns(labels, is_smoothed)}])
+        except OSError:
+            self.close()
+            raise
 
     def _write(self, table_rows: list[Row]) -> None:
         text = io.StringIO(newline="")

@@ -71,7 +71,8 @@ class VideoWriter:
             options={"movflags": "frag_keyframe+delay_moov+default_base_moof"},
         )
         self._stream: av.VideoStream | None = None
-        self._last_s = self._step_s = 0.0
+        self._last_s: float | None = None
+        self._step_s = 0.0
         self._ticks = -1
         self._key_s: float | None = None
         self._is_broken = self._is_closed = False
@@ -96,7 +97,9 @@ class VideoWriter:
         frame.time_base = Fraction(1, TICKS_A_SECOND)
         if self._key_s is None or time_s - self._key_s >= KEY_FRAME_S:
             frame.pict_type, self._key_s = PictureType.I, time_s
-        self._step_s, self._last_s = time_s - self._last_s, time_s
+        if self._last_s is not None:
+            self._step_s = time_s - self._last_s
+        self._last_s = time_s
         self._mux(self._stream.encode(frame), time_s - self._start_s)
 
     def close(self, sound_to_its_end: bool = True) -> None:
@@ -112,7 +115,7 @@ class VideoWriter:
             return
         self._is_closed = True
         try:
-            if not self._is_broken and self._stream is not None:
+            if not self._is_broken and self._stream is not None and self._last_s is not None:
                 end_s = None if sound_to_its_end else self._last_s + self._shown_s() - self._start_s
                 self._mux(self._last_packets(self._stream), end_s)
                 with self._writing():

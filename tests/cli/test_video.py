@@ -106,6 +106,8 @@ def test_what_can_not_be_read_does_not_stop_the_others(
 ) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "zero.mp4").write_bytes(b"")
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "text.csv").write_text("earlier")
     table, out = tmp_path / "t" / "{name}.csv", tmp_path / "o" / "{name}.mp4"
     done = run(
         *(tmp_path / "text.mp4", tmp_path / "zero.mp4", tmp_path / "none.mp4", folder, tmp_path),
@@ -115,6 +117,7 @@ def test_what_can_not_be_read_does_not_stop_the_others(
     errors = [line for line in done.stderr.splitlines() if line.startswith("mien:")]
     assert len(errors) == 3
     assert "text.mp4: can't be read as a video" in errors[0]
+    assert "what was done" not in errors[0]
     assert "zero.mp4: can't be read as a video" in errors[1]
     assert "none.mp4: no such file" in errors[2]
     assert [len(rows(tmp_path / "t" / f"{name}.csv")) for name in ("face", "empty")] == [FRAMES] * 2
@@ -148,6 +151,24 @@ def test_what_makes_no_sense_is_refused_in_a_line(
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["empty.mkv", "face.mp4"]
     assert not list(tmp_path.iterdir())
+
+
+def test_videos_of_the_same_name_get_tables_of_their_own(folder: Path, tmp_path: Path) -> None:
+    videos = [tmp_path / name for name in ("face.mp4", "other/face.mp4", "face-2.mp4")]
+    (tmp_path / "other").mkdir()
+    for video in videos:
+        video.symlink_to(folder / "empty.mkv")
+    done = run(*videos, "--every", FRAMES, "--table", tmp_path / "t" / "{name}.csv")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "t").iterdir())
+    assert names == ["face-2-2.csv", "face-2.csv", "face.csv"]
+
+
+def test_a_folder_is_not_written_over(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "plot.png").mkdir()
+    done = run(folder / "face.mp4", "--plot", tmp_path / "plot.png")
+    assert done.returncode == 1
+    assert "plot.png: is a folder, expected the name of a file" in done.stderr
 
 
 @pytest.fixture(scope="module")

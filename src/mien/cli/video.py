@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,9 +89,9 @@ def video(
         shown = _Progress(bar, jobs)
         outcomes = analyse_clips(jobs, settings, shown.update, lambda: bool(wish), processes)
     rows: list[tuple[str, ...]] = []
-    for job, outcome in zip(jobs, outcomes, strict=True):
+    for job, outcome, frames in zip(jobs, outcomes, shown.done, strict=True):
         if isinstance(outcome, Exception):
-            problems.append(_problem(job, outcome))
+            problems.append(f"{outcome}{_written(job) if frames else ''}")
             continue
         if outcome is not None:
             rows.extend(_rows(Path(job.source).name, outcome))
@@ -112,22 +113,28 @@ def _find_videos(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     problems = []
     for text in inputs:
         videos = [text]
-        if Path(text).is_dir():
-            inside = sorted(Path(text).iterdir())
-            videos = [str(path) for path in inside if path.suffix.lower() in VIDEO_SUFFIXES]
-            if not videos:
-                problems.append(f"{text}: a folder without videos")
+        try:
+            if Path(text).is_dir():
+                inside = sorted(Path(text).iterdir())
+                videos = [str(path) for path in inside if path.suffix.lower() in VIDEO_SUFFIXES]
+                if not videos:
+                    problems.append(f"{text}: a folder without videos")
+        except OSError as error:
+            problems.append(f"{text}: can't be read ({error.strerror})")
+            continue
         found.update(dict.fromkeys(videos))
     return list(found), problems
 
 
 def _named(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Every source with a name of its own."""
-    counts: Counter[str] = Counter()
+    taken: set[str] = set()
     for source in sources:
         stem = Path(source).stem or "stream"
-        counts[stem] += 1
-        yield source, stem if counts[stem] == 1 else f"{stem}-{counts[stem]}"
+        numbered = (f"{stem}-{number}" for number in count(2))
+        name = next(one for one in chain([stem], numbered) if one not in taken)
+        taken.add(name)
+        yield source, name
 
 
 def _files(patterns: dict[str, str | None], name: str) -> dict[str, Any]:
@@ -138,11 +145,13 @@ def _check_outputs(jobs: Sequence["ClipJob"]) -> None:
     """No file is written twice, and no input is written over."""
     inputs = {Path(job.source).resolve() for job in jobs}
     counts = Counter(path.resolve() for job in jobs for path in job.outputs)
-    for path, count in counts.items():
-        if count > 1:
-            raise ConfigError(f"{path}: is to be written {count} times; put {NAME} into its name")
+    for path, times in counts.items():
+        if times > 1:
+            raise ConfigError(f"{path}: is to be written {times} times; put {NAME} into its name")
         if path in inputs:
             raise ConfigError(f"{path}: is one of the videos that are read")
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder, expected the name of a file")
 
 
 class _Progress:
@@ -150,13 +159,13 @@ class _Progress:
 
     def __init__(self, bar: console.Bar, jobs: Sequence["ClipJob"]) -> None:
         self._bar, self._began = bar, time.monotonic()
-        self._done = [0] * len(jobs)
+        self.done = [0] * len(jobs)
         self._expected = [_expected_frames(job) for job in jobs]
 
     def update(self, place: int, frames: int) -> None:
         """Show that a video has come so far."""
-        self._done[place] = frames
-        done, total = sum(self._done), None
+        self.done[place] = frames
+        done, total = sum(self.done), None
         if None not in self._expected:
             total = max(done + 1, sum(filter(None, self._expected)))
         rate = done / (time.monotonic() - self._began)
@@ -166,7 +175,7 @@ class _Progress:
 def _expected_frames(job: "ClipJob") -> int | None:
     try:
         return job.expected_frames()
-    except SourceError:  # said when its turn comes
+    except (SourceError, OSError):  # said when its turn comes
         return 0
 
 
@@ -184,18 +193,12 @@ def _rows(name: str, summary: "ClipSummary") -> Iterator[tuple[str, ...]]:
         yield (name, f"{len(summary.people) - MOST_PEOPLE} more", "", "", "")
 
 
-def _problem(job: "ClipJob", error: Exception) -> str:
-    written = _written(job)
-    return f"{error}; what was done until then is in {written}" if written else str(error)
-
-
 def _stopped(job: "ClipJob", summary: "ClipSummary | None") -> str:
     if summary is None:
         return f"{job.source}: not begun"
-    written = _written(job)
-    text = f"{job.source}: stopped at {summary.end_s:.2f} s"
-    return f"{text}; what was done until then is in {written}" if written else text
+    return f"{job.source}: stopped at {summary.end_s:.2f} s{_written(job)}"
 
 
 def _written(job: "ClipJob") -> str:
-    return ", ".join(str(path) for path in job.outputs if path.exists())
+    written = ", ".join(str(path) for path in job.outputs if path.exists())
+    return f"; what was done until then is in {written}" if written else ""
