@@ -1,6 +1,8 @@
 """Several videos in processes of their own."""
 
 import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +35,45 @@ def test_every_frame_is_told(jobs: list[ClipJob]) -> None:
     assert list(told.values()) == [list(range(1, FRAMES + 1))] * 2
 
 
-def test_a_process_that_is_killed_is_told_with_the_video(tmp_path: Path) -> None:
-    path = tmp_path / "long.mkv"
+def test_a_process_that_is_killed_is_told_with_the_video_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
     picture = np.full((480, 640, 3), 90, dtype=np.uint8)
-    write_video(path, [picture] * 100, [40 * number for number in range(100)])
+    jobs = []
+    for name in ("one.mkv", "two.mkv", "three.mkv"):
+        write_video(tmp_path / name, [picture] * 60, [40 * number for number in range(60)])
+        jobs.append(ClipJob(str(tmp_path / name)))
+    killed: list[int] = []
 
-    def kill(_place: int, _frames: int) -> None:
-        for child in multiprocessing.active_children():
-            child.kill()
+    def kill_one(place: int, _frames: int) -> None:
+        if not killed:
+            # Processes are begun in the order of the first videos.
+            children = sorted(multiprocessing.active_children(), key=lambda child: child.pid or 0)
+            children[place].kill()
+            killed.append(place)
 
-    outcomes = analyse_clips([ClipJob(str(path))] * 2, {}, kill, lambda: False, processes=2)
-    assert all(isinstance(outcome, MienError) for outcome in outcomes)
-    assert str(outcomes[0]).startswith(f"{path}: is not finished: a process ended before its time")
+    outcomes = analyse_clips(jobs, {}, kill_one, lambda: False, processes=2)
+    lost = outcomes.pop(killed[0])
+    assert isinstance(lost, MienError)
+    name = ("one.mkv", "two.mkv")[killed[0]]
+    assert str(lost).startswith(f"{tmp_path / name}: is not finished: a process ended")
+    assert [one.frames for one in outcomes if isinstance(one, ClipSummary)] == [60, 60]
+
+
+def test_no_process_outlives_the_one_that_began_it(tmp_path: Path) -> None:
+    picture = np.full((480, 640, 3), 90, dtype=np.uint8)
+    write_video(tmp_path / "long.mkv", [picture] * 400, [40 * number for number in range(400)])
+    code = (
+        "import multiprocessing, sys\nfrom mien.clip import ClipJob\n"
+        "from mien.clips import analyse_clips\n"
+        "def tell(place, frames):\n"
+        "    print(*[c.pid for c in multiprocessing.active_children()], flush=True)\n"
+        "analyse_clips([ClipJob(sys.argv[1])] * 2, {}, tell, lambda: False, processes=2)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "long.mkv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        process.kill()
+        process.communicate(timeout=60)  # ends when every process has let go of the output
+    assert len(pids) == 2

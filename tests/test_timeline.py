@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.drawing import COLORS
+from mien.drawing import COLORS, emotion_colors
 from mien.labels import EMOTIONS
 from mien.results import FaceResult
 from mien.streaming import StreamFrame
@@ -86,3 +86,11 @@ def test_the_picture_shows_who_was_there_when(tmp_path: Path, count: int) -> Non
     assert gap == {"anger": 0, "happiness": 0}
     assert late["happiness"] > 80
     assert late["anger"] == 0
+
+
+def test_labels_of_ones_own_have_colours_too() -> None:
+    colors = emotion_colors(["calm", "anger", "tense"])
+    assert colors["anger"] == COLORS["anger"]
+    assert len(set(colors.values())) == 3
+    assert list(emotion_colors(EMOTIONS).values()) == [COLORS[label] for label in EMOTIONS]
+    assert len(emotion_colors([str(number) for number in range(30)])) == 30

@@ -1,16 +1,22 @@
-"""Several videos, one after the other or in several processes."""
+"""Several videos, one after the other or in several processes.
+
+Each process is told its videos, and tells its news, by a pipe of its own: what happens to one does
+not hold up the others, and none outlives the process that began it.
+"""
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from queue import Empty
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from mien.clip import ClipJob, ClipSummary, analyse_clip
 from mien.errors import MienError
+from mien.interruption import SIGNALS
 from mien.recognition import EmotionRecognition
 
 #: How long news of the processes are waited for before a wish to stop is looked for.
@@ -43,84 +49,120 @@ def analyse_clips(
     Raises:
         MienError: a setting can't be taken.
     """
+    recognition = EmotionRecognition(**settings)
     processes = min(processes, len(jobs))
     if processes > 1:
-        return _in_processes(jobs, settings, on_frame, stopped, processes)
-    recognition = EmotionRecognition(**settings)
-    return [
-        None if stopped() else _outcome(recognition, place, job, on_frame, stopped)
-        for place, job in enumerate(jobs)
-    ]
+        threads = max(1, (os.cpu_count() or 1) // processes)
+        crew = _Crew(jobs, settings | {"threads": threads}, processes)
+        return crew.outcomes_of_all(on_frame, stopped)
+    outcomes: list[Outcome] = [None] * len(jobs)
+    for place, job in enumerate(jobs):
+        if not stopped():
+            outcomes[place] = _outcome(recognition, job, partial(on_frame, place), stopped)
+    return outcomes
 
 
 def _outcome(
     recognition: EmotionRecognition,
-    place: int,
     job: ClipJob,
-    on_frame: OnFrame,
+    on_frame: Callable[[int], None],
     stopped: Callable[[], bool],
 ) -> Outcome:
     try:
-        return analyse_clip(recognition, job, lambda frames: on_frame(place, frames), stopped)
+        return analyse_clip(recognition, job, on_frame, stopped)
     except (MienError, OSError) as error:
         return error
 
 
-def _in_processes(
-    jobs: Sequence[ClipJob],
-    settings: dict[str, Any],
-    on_frame: OnFrame,
-    stopped: Callable[[], bool],
-    processes: int,
-) -> list[Outcome]:
-    EmotionRecognition(**settings)  # what it refuses is refused once, and here
-    threads = max(1, (os.cpu_count() or 1) // processes)
+class _Crew:
+    """Processes at work on videos."""
+
+    def __init__(self, jobs: Sequence[ClipJob], settings: dict[str, Any], processes: int) -> None:
+        self._jobs, self._waiting = jobs, deque(range(len(jobs)))
+        self._outcomes: list[Outcome] = [None] * len(jobs)
+        self._at_work: dict[Connection, int] = {}  # the place of the video that each is at
+        with _signals_held_back():
+            hired = [_hired(settings) for _ in range(processes)]
+        for connection in hired:
+            self._give_next(connection)
+
+    def outcomes_of_all(self, on_frame: OnFrame, stopped: Callable[[], bool]) -> list[Outcome]:
+        """Wait until all is done."""
+        is_stopping = False
+        try:
+            while self._at_work:
+                if stopped() and not is_stopping:
+                    is_stopping = True
+                    self._stop()
+                for connection in wait(list(self._at_work), PATIENCE_S):
+                    assert isinstance(connection, Connection)
+                    self._take_news(connection, on_frame)
+        finally:
+            for connection in self._at_work:
+                connection.close()
+        return self._outcomes
+
+    def _take_news(self, connection: Connection, on_frame: OnFrame) -> None:
+        place = self._at_work[connection]
+        try:
+            news = connection.recv()
+        except (EOFError, OSError):
+            reason = "a process ended before its time; is there too little memory?"
+            news = MienError(f"{self._jobs[place].source}: is not finished: {reason}")
+            del self._at_work[connection]
+        if isinstance(news, int):
+            on_frame(place, news)
+            return
+        self._outcomes[place] = news
+        if connection in self._at_work:
+            self._give_next(connection)
+
+    def _give_next(self, connection: Connection) -> None:
+        if self._waiting:
+            self._at_work[connection] = place = self._waiting.popleft()
+            _tell(connection, self._jobs[place])
+        else:
+            self._at_work.pop(connection, None)
+            connection.close()
+
+    def _stop(self) -> None:
+        self._waiting.clear()
+        for connection in self._at_work:
+            _tell(connection, None)
+
+
+def _hired(settings: dict[str, Any]) -> Connection:
+    """The pipe to a new process."""
     context = multiprocessing.get_context("spawn")
-    news, stop = context.Queue(), context.Event()
-    arguments = (settings | {"threads": threads}, news, stop)
-    with ProcessPoolExecutor(processes, context, _Worker.begin, arguments) as pool:
-        futures = [pool.submit(_Worker.work, place, job) for place, job in enumerate(jobs)]
-        while True:
-            if stopped() and not stop.is_set():
-                stop.set()
-                for future in futures:
-                    future.cancel()
-            are_done = all(future.done() for future in futures)
-            try:
-                on_frame(*news.get(timeout=PATIENCE_S))
-            except Empty:  # a process does not end before its news are taken
-                if are_done:
-                    break
-    return [_result(job, future) for job, future in zip(jobs, futures, strict=True)]
+    ours, theirs = context.Pipe()
+    context.Process(target=_work, args=(theirs, settings)).start()
+    theirs.close()  # so that its end is noticed
+    return ours
 
 
-def _result(job: ClipJob, future: "Future[Outcome]") -> Outcome:
+def _tell(connection: Connection, job: ClipJob | None) -> None:
+    with suppress(OSError):  # it has ended, which is noticed where its news are waited for
+        connection.send(job)
+
+
+def _work(connection: Connection, settings: dict[str, Any]) -> None:
+    """Analyse the videos that come through a pipe; whatever else comes, or its end, is to stop."""
+    for number in SIGNALS:  # they are for the process that began this one
+        signal.signal(number, signal.SIG_IGN)
+    recognition = EmotionRecognition(**settings)
+    with suppress(EOFError, OSError):
+        while job := connection.recv():
+            connection.send(_outcome(recognition, job, connection.send, connection.poll))
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Inside, signals wait, and so they do in processes that begin, until those ignore them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        return future.result()
-    except CancelledError:
-        return None
-    except BrokenProcessPool:
-        reason = "a process ended before its time; is there too little memory?"
-        return MienError(f"{job.source}: is not finished: {reason}")
-
-
-class _Worker:
-    """What a process keeps from one video to the next."""
-
-    recognition: EmotionRecognition
-    news: Any
-    stop: Any
-
-    @classmethod
-    def begin(cls, settings: dict[str, Any], news: Any, stop: Any) -> None:
-        """Make ready; the parent alone listens to signals."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        cls.recognition, cls.news, cls.stop = EmotionRecognition(**settings), news, stop
-
-    @classmethod
-    def work(cls, place: int, job: ClipJob) -> Outcome:
-        """Analyse one video."""
-        return _outcome(
-            cls.recognition, place, job, lambda *done: cls.news.put(done), cls.stop.is_set
-        )
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -86,7 +86,7 @@ def _plates(
 
 def _label(face: FaceResult, size: int) -> Image.Image:
     """Writing on a plate in the emotion's colour, or on a dark one in a frame of that colour."""
-    text, color = _writing(label_text(face), size), _color(face["emotion"])
+    text, color = _writing(label_text(face), size), _color(face)
     margin = 1 + size // 4
     plate_size = (text.width + 2 * margin, text.height + margin)
     if face["uncertain"]:
@@ -110,6 +110,7 @@ def _panel(face: FaceResult, size: int) -> Image.Image:
     width = bar_x + bar_width + margin + share_width + margin
     plate = Image.new("RGBA", (width, len(names) * row_height + margin), SHADE)
     pen = ImageDraw.Draw(plate)
+    colors = emotion_colors(list(face["emotions"]))
     pen.line((bar_x - 1, margin, bar_x - 1, plate.height - margin), DIM)
     for row, (name, (emotion, probability)) in enumerate(
         zip(names, face["emotions"].items(), strict=True)
@@ -120,7 +121,7 @@ def _panel(face: FaceResult, size: int) -> Image.Image:
         length = round(probability * bar_width)
         if length:
             top, bottom = y + row_height // 4, y + row_height - row_height // 4
-            pen.rectangle((bar_x, top, bar_x + length - 1, bottom - 1), _color(emotion))
+            pen.rectangle((bar_x, top, bar_x + length - 1, bottom - 1), colors[emotion])
         share = _writing(confidence_text(probability), size)
         plate.paste(ink, (width - margin - share.width, y), share)
     return plate
@@ -173,7 +174,7 @@ def _draw_box(drawn: Picture, face: FaceResult, room: tuple[int, int]) -> None:
     width = _line_width(face, room)
     rim = (width + 1) // 2
     _fill_frame(drawn, (x - rim, y - rim, right + rim, bottom + rim), width + 2 * rim, DARK)
-    _fill_frame(drawn, (x, y, right, bottom), width, _color(face["emotion"]))
+    _fill_frame(drawn, (x, y, right, bottom), width, _color(face))
     if not face["uncertain"]:
         return
     dash = 4 * width
@@ -220,8 +221,14 @@ def _writing(text: str, size: int) -> Image.Image:
     return mask
 
 
-def _color(emotion: str) -> str:
-    return COLORS.get(emotion, OTHER_COLOR)
+def emotion_colors(labels: Sequence[str]) -> dict[str, str]:
+    """A colour for every label: those of one's own take what the known ones leave over."""
+    free = [color for label, color in COLORS.items() if label not in labels]
+    return {label: COLORS.get(label) or (free.pop(0) if free else OTHER_COLOR) for label in labels}
+
+
+def _color(face: FaceResult) -> str:
+    return emotion_colors([*face["emotions"], face["emotion"]])[face["emotion"]]
 
 
 def _is_bright(color: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.drawing import COLORS, OTHER_COLOR
+from mien.drawing import emotion_colors
 from mien.files import replacing
 from mien.streaming import StreamFrame
 
@@ -134,7 +134,8 @@ class Timeline:
         if not people:
             every_axes[0].set_title("No face was seen", loc="left", fontsize=10)
         every_axes[-1].set_xlabel("time (s)")
-        handles = [Patch(color=_color(label), label=label) for label in reversed(self._labels)]
+        colors = emotion_colors(self._labels)
+        handles = [Patch(color=colors[label], label=label) for label in reversed(self._labels)]
         handles.append(Patch(facecolor="none", edgecolor="black", hatch="////", label="uncertain"))
         figure.legend(handles=handles, loc="outside right upper", frameon=False)
         with replacing(path) as part:
@@ -143,7 +144,7 @@ class Timeline:
     def _draw_person(self, axes: "Axes", person: Person) -> None:
         moments = self._moments[person.track_id]
         times_s, probability, uncertain = self._with_gaps(moments)
-        colors = [_color(label) for label in self._labels]
+        colors = list(emotion_colors(self._labels).values())
         axes.stackplot(times_s, probability.T, colors=colors, linewidth=0)
         axes.fill_between(
             times_s,
@@ -181,7 +182,3 @@ class Timeline:
             np.insert(probability[kept], np.repeat(after, 2), held, axis=0),
             np.insert(uncertain, np.repeat(after, 2), False),
         )
-
-
-def _color(label: str) -> str:
-    return COLORS.get(label, OTHER_COLOR)

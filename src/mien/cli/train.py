@@ -81,6 +81,7 @@ def train(
 
     flags = {name: value for name, value in settings.items() if value is not None}
     training = Training(data_dir, model_path, config, flags, resume)
+    training.files.check_writable()
     _note_data(training)
     if training.asks_beforehand:
         with console.progress_bar("Asking the teachers") as bar:

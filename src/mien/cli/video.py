@@ -67,27 +67,29 @@ def video(
     written until then stays. A video that can't be read is reported and left out; the exit code
     is 1 then.
     """
-    from mien.clip import ClipJob, Sampling
-    from mien.clips import analyse_clips
     from mien.interruption import stopping_on_signals
 
-    sampling = Sampling(every, detect_every, smoothing, start, end)
-    sources, problems = _find_videos(inputs)
-    patterns = {"table": table, "out": out, "plot": plot}
-    jobs = [
-        ClipJob(source, bars=bars, sampling=sampling, **_files(patterns, name))
-        for source, name in _named(sources)
-    ]
-    _check_outputs(jobs)
-    settings = {
-        "device": device,
-        "model": model,
-        "detector": detector,
-        "min_face_size": min_face_size,
-    }
-    with stopping_on_signals() as wish, console.progress_bar("Frames") as bar:
-        shown = _Progress(bar, jobs)
-        outcomes = analyse_clips(jobs, settings, shown.update, lambda: bool(wish), processes)
+    with stopping_on_signals() as wish:
+        from mien.clip import ClipJob, Sampling
+        from mien.clips import analyse_clips
+
+        sampling = Sampling(every, detect_every, smoothing, start, end)
+        sources, problems = _find_videos(inputs)
+        patterns = {"table": table, "out": out, "plot": plot}
+        jobs = [
+            ClipJob(source, bars=bars, sampling=sampling, **_files(patterns, name))
+            for source, name in _named(sources)
+        ]
+        _check_outputs(jobs)
+        settings = {
+            "device": device,
+            "model": model,
+            "detector": detector,
+            "min_face_size": min_face_size,
+        }
+        with console.progress_bar("Frames") as bar:
+            shown = _Progress(bar, jobs)
+            outcomes = analyse_clips(jobs, settings, shown.update, lambda: bool(wish), processes)
     rows: list[tuple[str, ...]] = []
     for job, outcome, frames in zip(jobs, outcomes, shown.done, strict=True):
         if isinstance(outcome, Exception):
