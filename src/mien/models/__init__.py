@@ -16,7 +16,7 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "ee2981552149b6e7f6279ac3c36c014f76995ef5e3d6050ca7c0a2e7b63a0e0c"
+        "default.onnx", "740e7d9f90f8c100d391fde26004857315e8343f1c7c10699728ad19cf954172"
     ),
     "default-int8": PackagedModel(
         "default-int8.onnx", "6305a01646cb59d7ce293b3c6faa2ebb142619ec2cd50e280a78175af08871e1"
