@@ -106,6 +106,16 @@ def test_initial_weights_are_taken_by_name_and_shape(tmp_path: Path) -> None:
     assert ours["head.weight"].shape == (8, 112)
 
 
+def test_initial_weights_may_be_those_of_a_checkpoint(tmp_path: Path) -> None:
+    run = TrainingRun.begin(SMALL)
+    with torch.no_grad():
+        run.average.get_parameter("head.bias").fill_(7)
+    run.save(tmp_path / "run.ckpt")
+    network = build_network(SMALL)
+    load_initial_weights(network, tmp_path / "run.ckpt")
+    assert (network.get_parameter("head.bias") == 7).all()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -32,10 +32,14 @@ def read_torch_file(path: Path, kind: str) -> Any:
 def load_initial_weights(network: nn.Module, path: Path) -> None:
     """Take over every weight of a file that a network has too, in name and shape.
 
+    The file holds weights by their names, or is a checkpoint, whose averaged weights are taken.
+
     Raises:
         ModelError: the file is missing or damaged, or less than half of the network is in it.
     """
     weights = read_torch_file(path, "file of weights")
+    if isinstance(weights, dict):
+        weights = weights.get("average", weights)
     ours = network.state_dict()
     known = {
         name: value
