@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mien.drawing import draw_faces
 from mien.errors import ConfigError
+from mien.files import check_writable
 from mien.images import to_rgb
 from mien.recognition import SMOOTHING_S, EmotionRecognition
 from mien.sources import open_source
@@ -31,7 +32,7 @@ class ClipJob:
     """A video and what is to be made of it.
 
     Attributes:
-        source: a video file, or the address of a stream.
+        source: a video file, the address of a stream, or the number of a camera.
         table: a file in one of the formats of `mien.tables`, or None.
         out: the annotated video, or None.
         plot: the emotions over time as a PNG, or None.
@@ -64,12 +65,23 @@ class ClipJob:
         """The files that are written."""
         return [path for path in (self.table, self.out, self.plot) if path is not None]
 
+    @property
+    def sound(self) -> Path | None:
+        """The file with the sound: what is live can't be read twice."""
+        return None if self._is_live else Path(self.source)
+
+    @property
+    def _is_live(self) -> bool:
+        return "://" in self.source or self.source.isdecimal()
+
     def expected_frames(self) -> int | None:
         """About how many frames are analysed, where the source says how long it is.
 
         Raises:
             SourceError: the source can't be opened.
         """
+        if self._is_live:
+            return None
         with open_source(
             self.source,
             every=self.sampling.every,
@@ -123,14 +135,14 @@ def analyse_clip(
         frames = recognition.stream(job.source, **vars(sampling))
         files.enter_context(closing(frames))
         if job.plot is not None:
-            job.plot.parent.mkdir(parents=True, exist_ok=True)
+            check_writable(job.plot.parent)
             files.callback(timeline.draw, job.plot)
         table = writer = None
         if job.table is not None:
             is_smoothed = sampling.smoothing_s > 0
             table = files.enter_context(open_table(job.table, labels, is_smoothed))
         if job.out is not None:
-            writer = VideoWriter(job.out, _sound_of(job), sampling.start_s, sampling.end_s)
+            writer = VideoWriter(job.out, job.sound, sampling.start_s, sampling.end_s)
             files.enter_context(writer)
         for frame in frames:
             timeline.add(frame)
@@ -152,8 +164,3 @@ def analyse_clip(
         people=timeline.people(),
         is_stopped=is_stopped,
     )
-
-
-def _sound_of(job: ClipJob) -> Path | None:
-    """The file with the sound: a live stream can't be read twice."""
-    return None if "://" in job.source else Path(job.source)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ class EmotionRecognition:
         self._threads = threads
         self._model = open_model(model, device, threads)
         self._detector = _open_detector(detector, min_face_size, device, threads)
+        own = self._detector if detector != "retinaface" else None
+        self._open_single_threaded = partial(
+            EmotionRecognition,
+            device,
+            model=model,
+            detector=own or "retinaface",
+            threads=1,
+            min_face_size=None if own else min_face_size,
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -158,7 +168,9 @@ class EmotionRecognition:
         smoother = Smoother(smoothing_s)
         opened = open_source(source, color=color, every=every, start_s=start_s, end_s=end_s)
         workers = self._threads or os.cpu_count() or 1
-        return stream(_Analyst(self), opened, detect_every, smoother, workers)
+        # Frames beside one another share the cores better than the threads of one network do.
+        recognition = self if opened.is_live or workers == 1 else self._single_threaded
+        return stream(_Analyst(recognition), opened, detect_every, smoother, workers)
 
     def show(
         self, frame: Any, return_type: str = "BGR", color: str = "BGR", *, bars: bool = False
@@ -178,6 +190,11 @@ class EmotionRecognition:
         frame_rgb = to_rgb(frame, color)
         drawn = draw_faces(frame_rgb, self._recognise([frame_rgb])[0], bars)
         return drawn if return_type == "RGB" else to_rgb(drawn)  # swaps red and blue back
+
+    @cached_property
+    def _single_threaded(self) -> "EmotionRecognition":
+        """The same with one thread a network."""
+        return self._open_single_threaded()
 
     def _recognise(
         self, frames_rgb: Sequence[NDArray[np.uint8]], boxes: list[Sequence[float]] | None = None

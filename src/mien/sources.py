@@ -167,6 +167,12 @@ class Video(Source):
         self.name, self.is_live, self._every = str(path), is_live, every
         self._start_s, self._end_s = start_s, end_s
         self._open()
+        duration_s = (self._container.duration or 0) / MICROSECONDS
+        if 0 < duration_s <= start_s:
+            self.close()
+            raise SourceError(
+                f"{path}: ends at {duration_s:.2f} s, expected to begin at {start_s:.2f} s"
+            )
         self.expected_frames = self._expected_frames()
 
     def _expected_frames(self) -> int | None:

@@ -258,7 +258,7 @@ GREY = NOISE[..., 0]
 @pytest.mark.parametrize("folder", ["FER2013Valid", "FER2013Test"])
 def test_a_folder_without_label_file_is_no_data_set(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
-    with pytest.raises(DataError, match=r"FER2013Test: no label.csv.*'mien prepare ferplus'"):
+    with pytest.raises(DataError, match=r"FER2013Test: no label.csv.*'mien prepare'"):
         read_split(tmp_path, "test")
 
 

@@ -1,6 +1,5 @@
 """A whole training: data in, model file, checkpoint, table and curves out."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from mien.datasets.leaks import write_leaks
 from mien.errors import ConfigError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
+from mien.files import check_writable
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
 from mien.training.data import scoring_data, training_data
@@ -40,9 +40,7 @@ class TrainingFiles:
 
     def check_writable(self) -> None:
         """Make the folder if need be; raise OSError if no file can be written there."""
-        self.model.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self.model.parent):
-            pass
+        check_writable(self.model.parent)
 
     @property
     def checkpoint(self) -> Path:
