@@ -276,10 +276,10 @@ def test_every_picture_of_a_gif_is_seen(tmp_path: Path, count: int) -> None:
     assert times == pytest.approx([0.2 * number for number in range(count)])
 
 
-def test_a_start_beyond_all_videos_is_after_the_last_frame(tmp_path: Path) -> None:
+def test_a_start_after_the_end_is_refused(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mkv", [np.zeros((48, 64, 3), np.uint8)] * 3, [0, 40, 80])
-    with open_source(tmp_path / "clip.mkv", start_s=1e300) as source:
-        assert not list(source)
+    with pytest.raises(SourceError, match=r"ends at 0\.08 s, expected to begin at 1e\+300 s"):
+        open_source(tmp_path / "clip.mkv", start_s=1e300)
     with pytest.raises(ConfigError, match="start_s is inf, expected seconds from 0"):
         open_source(tmp_path / "clip.mkv", start_s=math.inf)
 

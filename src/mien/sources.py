@@ -171,7 +171,7 @@ class Video(Source):
         if 0 < duration_s <= start_s:
             self.close()
             raise SourceError(
-                f"{path}: ends at {duration_s:.2f} s, expected to begin at {start_s:.2f} s"
+                f"{path}: ends at {duration_s:.2f} s, expected to begin at {start_s:g} s"
             )
         self.expected_frames = self._expected_frames()
 

@@ -91,13 +91,14 @@ def stream(
 ) -> Generator[StreamFrame, None, None]:
     """Analyse the frames of a source; the source is closed at the end.
 
-    Frames are decoded, and their faces found, ahead of time in threads. Of a live source only the
-    newest frame is taken. Where faces are not looked for, they are followed by their motion.
+    Frames are decoded, and their faces found and classified, ahead of time in threads. Of a live
+    source only the newest frame is taken. Where faces are not looked for, they are followed by
+    their motion.
     """
     ahead = 0 if source.is_live else min(2 * workers * detect_every, MOST_WAITING)
     waiting: _Waiting = deque()
-    follower = _Follower(analyst, smoother)
     pool = ThreadPoolExecutor(workers)
+    follower = _Follower(analyst, smoother, pool)
     try:
         with _Decoder(source) as decoder:
             for place, frame in enumerate(decoder.frames()):
@@ -105,36 +106,51 @@ def stream(
                 if place % detect_every == 0:
                     job = pool.submit(analyst.find, frame.image_rgb)
                 waiting.append((frame, job))
-                while waiting and (len(waiting) > ahead or _is_done(waiting[0][1])):
-                    yield from follower.finish(waiting)
+                while waiting and (len(waiting) > ahead or _is_ready(waiting)):
+                    follower.follow(waiting)
+                yield from follower.results(min(ahead, 2 * MOST_TOGETHER))
             while waiting:
-                yield from follower.finish(waiting)
+                follower.follow(waiting)
+                yield from follower.results(0)
             decoder.raise_error()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _is_done(job: "Future[Analysis] | None") -> bool:
-    return job is not None and job.done()
+def _is_ready(waiting: _Waiting) -> bool:
+    """Whether the first frame's faces are found, or all is there that is followed with it."""
+    first = waiting[0][1]
+    if first is not None:
+        return first.done()
+    return len(waiting) > MOST_TOGETHER or any(job is not None for _, job in waiting)
 
 
 class _Followed(NamedTuple):
-    """The faces of the frame before, and their numbers."""
+    """The faces of a frame, and their numbers."""
 
     faces: list[DetectedFace]
     track_ids: list[int]
     time_s: float
 
 
+class _Numbered(NamedTuple):
+    """Frames whose faces have numbers, and what is said about them."""
+
+    frames: list[TimedFrame]
+    track_ids: list[list[int]]
+    job: Future[list[Analysis]]
+
+
 class _Follower:
     """Numbers the faces of frames, one frame after the other."""
 
-    def __init__(self, analyst: Analyst, smoother: Smoother) -> None:
-        self._analyst, self._smoother = analyst, smoother
+    def __init__(self, analyst: Analyst, smoother: Smoother, pool: ThreadPoolExecutor) -> None:
+        self._analyst, self._smoother, self._pool = analyst, smoother, pool
         self._tracker = Tracker()
         self._last = _Followed([], [], 0.0)
+        self._numbered: deque[_Numbered] = deque()
 
-    def finish(self, waiting: _Waiting) -> Iterator[StreamFrame]:
+    def follow(self, waiting: _Waiting) -> None:
         """Take the first frame, and with one that is followed those that are followed after it."""
         frame, job = waiting.popleft()
         if job is not None:
@@ -142,7 +158,9 @@ class _Follower:
             boxes = [face.box for face in analysis.faces]
             ids = self._tracker.update(boxes, analysis.cuts, frame.time_s)
             self._last = _Followed(analysis.faces, ids, frame.time_s)
-            yield self._result(frame, ids, analysis)
+            found: Future[list[Analysis]] = Future()
+            found.set_result([analysis])
+            self._numbered.append(_Numbered([frame], [ids], found))
             return
         frames = [frame]
         while waiting and waiting[0][1] is None and len(frames) < MOST_TOGETHER:
@@ -151,11 +169,20 @@ class _Follower:
         for frame in frames:
             self._last = _moved(self._last, frame, self._tracker)
             followed.append(self._last)
-        analyses = self._analyst.classify(
-            [frame.image_rgb for frame in frames], [one.faces for one in followed]
-        )
-        for frame, one, analysis in zip(frames, followed, analyses, strict=True):
-            yield self._result(frame, one.track_ids, analysis)
+        images, faces = [one.image_rgb for one in frames], [one.faces for one in followed]
+        classified = self._pool.submit(self._analyst.classify, images, faces)
+        self._numbered.append(_Numbered(frames, [one.track_ids for one in followed], classified))
+
+    def results(self, most_waiting: int) -> Iterator[StreamFrame]:
+        """Frames that are done, and more where more frames than that wait."""
+        while self._numbered:
+            frames, track_ids, job = self._numbered[0]
+            count = sum(len(one.frames) for one in self._numbered)
+            if count <= most_waiting and not job.done():
+                return
+            self._numbered.popleft()
+            for frame, ids, analysis in zip(frames, track_ids, job.result(), strict=True):
+                yield self._result(frame, ids, analysis)
 
     def _result(self, frame: TimedFrame, track_ids: list[int], analysis: Analysis) -> StreamFrame:
         smoothed = self._smoother.update(track_ids, analysis.probability, frame.time_s)
