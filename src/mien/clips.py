@@ -49,7 +49,7 @@ def analyse_clips(
     Raises:
         MienError: a setting can't be taken.
     """
-    recognition = EmotionRecognition(**settings)
+    recognition = EmotionRecognition(**settings)  # what it refuses is refused once, and here
     processes = min(processes, len(jobs))
     if processes > 1:
         threads = max(1, (os.cpu_count() or 1) // processes)

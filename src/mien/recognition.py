@@ -65,14 +65,14 @@ class EmotionRecognition:
         self._threads = threads
         self._model = open_model(model, device, threads)
         self._detector = _open_detector(detector, min_face_size, device, threads)
-        own = self._detector if detector != "retinaface" else None
+        is_retinaface = detector == "retinaface"  # others have no threads of ours
         self._open_single_threaded = partial(
             EmotionRecognition,
             device,
             model=model,
-            detector=own or "retinaface",
+            detector=detector if is_retinaface else self._detector,
             threads=1,
-            min_face_size=None if own else min_face_size,
+            min_face_size=min_face_size if is_retinaface else None,
         )
 
     @property

@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 import cv2
@@ -183,13 +182,8 @@ class VideoWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close(sound_to_its_end=error is None)
+    def __exit__(self, kind: object, *_reason: object) -> None:
+        self.close(sound_to_its_end=kind is None)
 
 
 def check_video_path(path: Path) -> None:
