@@ -50,25 +50,52 @@ def face_transform(
     return _similarity(scale * turn, centre - scale * turn * inside)
 
 
-def cut(frame_grey: Image, transform: Matrix, side: int) -> Image:
-    """The canonical face (side, side) that a transform (2, 3) finds in a grey frame.
+def cut(frame: Image, transform: Matrix, side: int) -> Image:
+    """The canonical face (side, side) that a transform (2, 3) finds in a frame (H, W) or (H, W, C).
 
-    A large face is first sampled at a multiple of the side and then averaged over areas, so that
-    it does not alias. Where the frame ends, its border is repeated.
+    A large face is averaged over areas, so that it does not alias: first over whole pixels of the
+    frame, to about twice the side, and once it is sampled at a multiple of the side again. Where
+    the frame ends, its border is repeated.
     """
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))  # frame pixels a cut pixel
-    samples = max(1, min(math.ceil(scale - 0.05), max(frame_grey.shape) // side + 1))
+    most = max(frame.shape) // side + 1
+    shrink = max(1, min(int(scale / 2), most))
+    samples = max(1, min(math.ceil(scale / shrink - 0.05), most))
+    part, transform = _part(frame, transform, side, shrink)
     fine = transform / [samples, samples, 1]
     # Transforms count from the corner of the first pixel, OpenCV counts from its centre.
     fine[:, 2] += (fine[:, 0] + fine[:, 1] - 1) / 2
     face = cv2.warpAffine(
-        frame_grey,
+        part,
         fine,
         (side * samples, side * samples),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
     return _resized(np.asarray(face, dtype=np.uint8), side)
+
+
+def _part(frame: Image, transform: Matrix, side: int, shrink: int) -> tuple[Image, Matrix]:
+    """What a cut needs of a frame, `shrink` x `shrink` pixels averaged to one; its transform."""
+    if shrink == 1:
+        return frame, transform
+    margin = 2 * shrink  # as far as cubic interpolation reaches
+    corners = transform @ [[0, 0, side, side], [0, side, 0, side], [1, 1, 1, 1]]
+    ends = np.array(frame.shape[1::-1])
+    low = np.clip(corners.min(axis=1) - margin, 0, ends - 1).astype(int)
+    width, height = np.clip(corners.max(axis=1) + margin, low + 1, ends).astype(int) - low
+    part = cv2.copyMakeBorder(
+        frame[low[1] : low[1] + height, low[0] : low[0] + width],
+        shrink,
+        shrink + -height % shrink,
+        shrink,
+        shrink + -width % shrink,
+        cv2.BORDER_REPLICATE,
+    )
+    size = (part.shape[1] // shrink, part.shape[0] // shrink)
+    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    moved = np.column_stack([transform[:, :2], transform[:, 2] - low + shrink])
+    return np.asarray(small, dtype=np.uint8), moved / shrink
 
 
 def whole(face: Image, side: int) -> Image:

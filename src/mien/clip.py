@@ -8,7 +8,6 @@ from pathlib import Path
 from mien.drawing import draw_faces
 from mien.errors import ConfigError
 from mien.files import check_writable
-from mien.images import to_rgb
 from mien.recognition import SMOOTHING_S, EmotionRecognition
 from mien.sources import open_source
 from mien.tables import check_table_path, open_table
@@ -149,7 +148,7 @@ def analyse_clip(
             if table is not None:
                 table.write(frame)
             if writer is not None:
-                drawn = draw_faces(to_rgb(frame.frame), frame.faces, job.bars)
+                drawn = draw_faces(frame.image_rgb, frame.faces, job.bars)
                 writer.write(drawn, frame.time_s)
             on_frame(timeline.frames)
             if stopped():

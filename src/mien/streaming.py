@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol, Self
 
 import cv2
@@ -34,16 +35,21 @@ class StreamFrame:
 
     Attributes:
         number: its place in what is read of the source, from 0 on.
-        frame: the picture, BGR (H, W, 3).
+        image_rgb: the picture, RGB (H, W, 3).
         time_s: when it is shown, in seconds from the source's beginning.
         faces: one result a face, largest first, with `track_id`; where smoothing is on,
             `raw_emotions` are the probabilities before it.
     """
 
     number: int
-    frame: Image
+    image_rgb: Image
     time_s: float
     faces: list[FaceResult]
+
+    @cached_property
+    def frame(self) -> Image:
+        """The picture as OpenCV has it, BGR (H, W, 3)."""
+        return np.asarray(cv2.cvtColor(self.image_rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
 class Analysis(NamedTuple):
@@ -193,8 +199,7 @@ class _Follower:
             if smoothed is not analysis.probability:
                 raw = analysis.probability[row].tolist()
                 result["raw_emotions"] = dict(zip(labels, raw, strict=True))
-        picture = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
-        return StreamFrame(frame.number, picture, frame.time_s, results)
+        return StreamFrame(frame.number, frame.image_rgb, frame.time_s, results)
 
 
 def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:

@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from mien.drawing import draw_faces
 from mien.errors import ConfigError
-from mien.images import to_rgb, write_image
+from mien.images import write_image
 from mien.streaming import CLOSING_S, StreamFrame
 from mien.video import VideoWriter
 
@@ -180,7 +180,7 @@ class Viewer:
 
     def _drawn(self, frame: StreamFrame) -> Image:
         """The picture of a frame with its faces, RGB (H, W, 3)."""
-        return draw_faces(to_rgb(frame.frame), frame.faces, bars=self._shows_bars)
+        return draw_faces(frame.image_rgb, frame.faces, bars=self._shows_bars)
 
     def _save(self) -> None:
         if self._picture is not None:
