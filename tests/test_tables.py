@@ -1,5 +1,7 @@
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,40 @@ def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:
 def test_other_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"ends in one of \.csv, \.jsonl, \.parquet"):
         open_table(tmp_path / "table.xlsx", EMOTIONS, is_smoothed=False)
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Inside, files can't grow larger, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [40_000, 200_000, 500_000])
+def test_parquet_keeps_all_rows_before_the_disk_was_full(tmp_path: Path, size: int) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, written = tmp_path / "t.parquet", 0
+    with files_of_at_most(size), open_table(path, EMOTIONS, is_smoothed=True) as table:
+        message = r"t\.parquet: can't be written on \(File too large\)"
+        with pytest.raises(OSError, match=message):  # noqa: PT012 (how many rows fit is not known)
+            for written in range(10_000):
+                table.write(frame(written, face(1)))
+    found = parquet.read_table(path).to_pylist()
+    assert [row["frame"] for row in found] == list(range(written))
+    assert written > 10
+    assert [one.name for one in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_no_room_for_parquet_at_all_leaves_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    with files_of_at_most(1000), pytest.raises(OSError, match="File too large"):
+        open_table(tmp_path / "t.parquet", EMOTIONS, is_smoothed=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

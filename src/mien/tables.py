@@ -28,6 +28,8 @@ FACE_COLUMNS = (
 SEPARATOR = "|"
 #: Rows that are gathered before Parquet writes them.
 ROWS_A_GROUP = 1000
+#: Bytes that Parquet takes at most for a value, for a character besides, for a column of a group.
+VALUE_BYTES, CHARACTER_BYTES, COLUMN_BYTES = 10, 4, 512
 
 
 def columns(labels: Sequence[str], is_smoothed: bool) -> list[str]:
@@ -105,6 +107,12 @@ def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool) -> Ta
     return FORMATS[path.suffix](path, labels, is_smoothed)
 
 
+def write_all(file: io.FileIO, content: bytes) -> None:
+    """Write to an unbuffered file, which may take less than it is given at once."""
+    while content:
+        content = content[file.write(content) :]
+
+
 class TextTable(Table):
     """A table that can be read at any time: on a full disk it ends after a whole frame."""
 
@@ -113,10 +121,9 @@ class TextTable(Table):
         self._file = path.open("wb", buffering=0)
 
     def _append(self, text: str) -> None:
-        content, place = text.encode(), self._file.tell()
+        place = self._file.tell()
         try:
-            while content:
-                content = content[self._file.write(content) :]
+            write_all(self._file, text.encode())
         except OSError as error:
             with suppress(OSError):  # a device has no length
                 self._file.truncate(place)
@@ -157,7 +164,11 @@ class JsonLinesTable(TextTable):
 
 
 class ParquetTable(Table):
-    """Parquet, written in groups of rows; it can be read once it is closed."""
+    """Parquet, written in groups of rows as NAME.part; it takes its name when it is closed.
+
+    Its index comes last. As much room as every row and the index may need is taken before the row
+    is, so that on a full disk the file can still be closed with all rows before.
+    """
 
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)
@@ -172,25 +183,58 @@ class ParquetTable(Table):
         names = columns(labels, is_smoothed)
         fields = [(name, kinds.get(name, pyarrow.float64())) for name in names]
         self._schema = pyarrow.schema(fields)
-        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
         self._waiting: list[Row] = []
+        self._groups = 0
+        self._part = path.with_name(path.name + ".part")
+        self._file = self._part.open("wb", buffering=0)
+        try:
+            self._begin_group()
+        except OSError:
+            self._file.close()
+            self._part.unlink()
+            raise
+        self._writer = pyarrow.parquet.ParquetWriter(self._file, self._schema)
 
     def _write(self, table_rows: list[Row]) -> None:
+        values = [value for row in table_rows for value in row.values()]
+        characters = sum(len(value) for value in values if isinstance(value, str))
+        self._take_room(VALUE_BYTES * len(values) + CHARACTER_BYTES * characters)
         self._waiting += table_rows
         if len(self._waiting) >= ROWS_A_GROUP:
             self._write_group()
+            self._begin_group()
 
     def _write_group(self) -> None:
         import pyarrow
 
         self._writer.write_table(pyarrow.Table.from_pylist(self._waiting, self._schema))
         self._waiting = []
+        self._groups += 1
+
+    def _begin_group(self) -> None:
+        """Take room for the index, with this group and what says how the columns are called."""
+        self._room_end = self._file.tell()
+        self._take_room(COLUMN_BYTES * len(self._schema) * (self._groups + 2))
+
+    def _take_room(self, size: int) -> None:
+        place = self._file.tell()
+        try:
+            self._file.seek(self._room_end)
+            write_all(self._file, bytes(size))
+        except OSError as error:
+            raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
+        finally:
+            self._file.seek(place)
+        self._room_end += size
 
     def close(self) -> None:
         """Finish the file."""
         if self._waiting:
             self._write_group()
         self._writer.close()
+        self._file.truncate()
+        self._file.close()
+        self._part.replace(self.path)
 
 
 FORMATS: dict[str, type[Table]] = {

@@ -216,10 +216,11 @@ def test_signals_leave_whole_files(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.mp4", "p.png", "t.csv"]
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "o.mp4"])
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet", "o.mp4"])
 def test_a_full_disk_leaves_what_was_done(long_video: Path, tmp_path: Path, name: str) -> None:
     resource = pytest.importorskip("resource")
-    path, limit = tmp_path / name, 2_000 if name.startswith("t") else 1_200_000
+    limits = {"t.csv": 2_000, "t.jsonl": 2_000, "t.parquet": 60_000, "o.mp4": 1_200_000}
+    path, limit = tmp_path / name, limits[name]
     option = "--table" if name.startswith("t") else "--out"
     done = subprocess.run(
         command(long_video, option, path),
@@ -239,6 +240,10 @@ def test_a_full_disk_leaves_what_was_done(long_video: Path, tmp_path: Path, name
     elif name == "t.jsonl":
         lines = path.read_text().splitlines()
         assert [json.loads(line)["frame"] for line in lines] == list(range(len(lines)))
+    elif name == "t.parquet":
+        numbers = pytest.importorskip("pyarrow.parquet").read_table(path)["frame"].to_pylist()
+        assert numbers == list(range(len(numbers)))
+        assert numbers
     else:
         assert len(frame_times(path)) >= 25
 

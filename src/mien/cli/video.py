@@ -93,7 +93,7 @@ def video(
     rows: list[tuple[str, ...]] = []
     for job, outcome, frames in zip(jobs, outcomes, shown.done, strict=True):
         if isinstance(outcome, Exception):
-            problems.append(f"{outcome}{_written(job, is_finished=False) if frames else ''}")
+            problems.append(f"{outcome}{_written(job) if frames else ''}")
             continue
         if outcome is not None:
             rows.extend(_rows(Path(job.source).name, outcome))
@@ -201,8 +201,7 @@ def _stopped(job: "ClipJob", summary: "ClipSummary | None") -> str:
     return f"{job.source}: stopped at {summary.end_s:.2f} s{_written(job)}"
 
 
-def _written(job: "ClipJob", is_finished: bool = True) -> str:
-    """The files of a video; of those that were broken off, Parquet can't be read."""
-    readable = [path for path in job.outputs if is_finished or path.suffix != ".parquet"]
-    written = ", ".join(str(path) for path in readable if path.exists())
+def _written(job: "ClipJob") -> str:
+    """The files of a video, as far as they came."""
+    written = ", ".join(str(path) for path in job.outputs if path.exists())
     return f"; what was done until then is in {written}" if written else ""
