@@ -86,6 +86,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: there is no such file, it is no whole picture, or it is too large.
     """
+    if path.exists() and not path.is_file():  # to open a pipe would be to wait for ever
+        raise ImageError(f"{path}: a {'folder' if path.is_dir() else 'device'}, expected a picture")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
@@ -94,8 +96,6 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 return _decode(image)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: a folder, expected a picture") from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: too large ({error})") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -110,12 +110,22 @@ def write_image(path: Path, image_rgb: NDArray[np.uint8]) -> None:
     Raises:
         ImageError: there is no such format.
     """
-    formats = Image.registered_extensions()
-    if formats.get(path.suffix.lower()) not in Image.SAVE:
-        raise ImageError(f"{path}: no picture format has this ending, expected .png or .jpg, say")
+    picture_format = format_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
-        Image.fromarray(image_rgb).save(part, formats[path.suffix.lower()])
+        Image.fromarray(image_rgb).save(part, picture_format)
+
+
+def format_of(path: Path) -> str:
+    """The format that a picture of this name is written in.
+
+    Raises:
+        ImageError: there is no such format.
+    """
+    name = Image.registered_extensions().get(path.suffix.lower())
+    if name is None or name not in Image.SAVE:
+        raise ImageError(f"{path}: no picture format has this ending, expected .png or .jpg, say")
+    return name
 
 
 def _check_size(path: Path, image: Image.Image) -> None:

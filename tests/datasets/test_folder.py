@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from mien.cli.app import app
 from mien.datasets.cutting import Cut, Job, cut_faces
 from mien.datasets.folder import prepare
 from mien.datasets.manifest import PreparedSet, read_prepared
+from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError
 from mien.images import read_image
+from mien.results import DetectedFace
 
 CROPPED = Cut(24, cropped=True)
 
@@ -100,6 +103,54 @@ def test_the_cut_is_the_canonical_frame(photographs: Path, tmp_path: Path) -> No
 def test_of_several_faces_the_largest_is_taken_if_asked(photographs: Path, tmp_path: Path) -> None:
     prepared = prepare(photographs, tmp_path / "out", how=Cut(48, several="largest"))
     assert Counter(face.emotion for face in prepared.faces) == {"happiness": 2}
+
+
+def test_a_part_of_the_face_that_was_found_as_one_is_no_second_face(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def detect(_detector: RetinaFace, _picture: NDArray[np.uint8]) -> list[DetectedFace]:
+        return [DetectedFace((20, 20, 60, 80)), DetectedFace((35, 30, 40, 45))]
+
+    monkeypatch.setattr(RetinaFace, "detect", detect)
+    prepared = prepare(photographs, tmp_path / "out", valid_share=0)
+    assert len(prepared.faces) == 3
+
+
+def test_copies_are_drawn_for_the_same_split(tmp_path: Path) -> None:
+    names = [f"happy/{number}.png" for number in range(20)]
+    write_pictures(tmp_path / "images", *names)
+    for number in range(10):
+        shutil.copy(
+            tmp_path / f"images/happy/{number}.png", tmp_path / f"images/happy/c{number}.png"
+        )
+    prepared = prepare(tmp_path / "images", tmp_path / "out", how=CROPPED, valid_share=0.4)
+    split_of = {Path(face.source).stem: face.split for face in prepared.faces}
+    assert Counter(split_of.values()) == {"train": 18, "valid": 12}
+    assert [split_of[f"c{number}"] for number in range(10)] == [
+        split_of[str(number)] for number in range(10)
+    ]
+    assert len({split_of[str(number)] for number in range(10)}) == 2
+
+
+def test_a_label_against_its_probabilities_is_counted(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "a.png", "b.png", "c.png")
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "path,label,p_sad,p_happy\na.png,sad,1,0\nb.png,sad,0.5,0.5\nc.png,sad,0.2,0.8\n"
+    )
+    prepared = prepare(tmp_path / "images", tmp_path / "out", table, how=CROPPED, valid_share=0)
+    assert [face.emotion for face in prepared.faces] == ["sadness"] * 3
+    report = prepared.details["report"]
+    assert report["pictures whose label is not the most probable: taken"] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_called_as_a_picture_is_reported(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "happy/a.png")
+    os.mkfifo(tmp_path / "images/happy/pipe.png")
+    prepare(tmp_path / "images", tmp_path / "out", how=CROPPED, valid_share=0)
+    skipped = (tmp_path / "out/skipped.csv").read_text().splitlines()
+    assert skipped[1] == 'happy/pipe.png,,damaged,"a device, expected a picture"'
 
 
 def test_grey_pictures_stay_grey(tmp_path: Path) -> None:

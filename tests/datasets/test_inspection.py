@@ -110,3 +110,9 @@ def test_the_command_shows_what_it_found(prepared: Path, tmp_path: Path) -> None
     content = json.loads(shown.stdout)
     assert content["counts"]["train"] == {"anger": 3, "fear": 1}
     assert np.isclose(content["entropy_bits"]["train"]["anger"], 1 / 3)
+
+
+def test_a_sheet_that_could_not_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["data", "inspect", str(tmp_path), "--sheet", "sheet.xyz"])
+    assert done.exit_code == 1
+    assert "sheet.xyz: no picture format has this ending" in done.stderr

@@ -40,8 +40,9 @@ def inspect(
     """Count the pictures of a data set, find copies and broken files, and draw a contact sheet."""
     from mien.datasets.inspection import inspect as look
     from mien.datasets.manifest import SPLITS
-    from mien.images import write_image
+    from mien.images import format_of, write_image
 
+    format_of(sheet)  # refuses what could not be written later
     with console.progress_bar("Pictures") as bar:
         found = look(folder, split or SPLITS, bar.update)
     write_image(sheet, found.sheet(faces))

@@ -53,7 +53,8 @@ class Cut:
     Attributes:
         size: the side of the square that a face becomes, in pixels.
         cropped: the pictures show one face each, already cut out: they are only scaled.
-        several: what happens to pictures of several faces: "skip" them, or take the "largest".
+        several: what happens to pictures of several faces: "skip" them, or take the "largest". One
+            whose centre lies in the largest counts as a part of it.
 
     Raises:
         ConfigError: a value is out of range.
@@ -95,9 +96,10 @@ class Cutter:
             found = self._detector.detect(picture)
             if not found:
                 return Outcome("no face")
-            if len(found) > 1 and self._how.several == "skip":
+            largest = max(found, key=_area)
+            if self._how.several == "skip" and not all(_is_part(one, largest) for one in found):
                 return Outcome("several faces")
-            face = self._canonical(picture, max(found, key=_area))
+            face = self._canonical(picture, largest)
         write_png(job.target, face)
         return Outcome("taken")
 
@@ -192,3 +194,11 @@ def _end_with_parent() -> None:
 
 def _area(face: DetectedFace) -> float:
     return face.box[2] * face.box[3]
+
+
+def _is_part(face: DetectedFace, larger: DetectedFace) -> bool:
+    """Whether it is the larger face, or a part of it that was taken for a face of its own."""
+    x, y, width, height = face.box
+    left, top, larger_width, larger_height = larger.box
+    across, down = x + width / 2 - left, y + height / 2 - top
+    return 0 <= across <= larger_width and 0 <= down <= larger_height

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mien.datasets.classes import emotions_of, read_class_map
 from mien.datasets.cutting import Cut, Job, cut_faces
-from mien.datasets.labelled import Labelled, from_folders, from_table, with_groups
+from mien.datasets.labelled import Labelled, copies_of, from_folders, from_table, with_groups
 from mien.datasets.manifest import PreparedFace, PreparedSet, check_labels
 from mien.datasets.splitting import Member, drawn_splits, on_another_side
 from mien.datasets.unfinished import begin, finish
@@ -76,7 +76,11 @@ def prepare(
     labels, answers = _answers(pictures, mapped, report)
     check_labels(str(class_map), labels)
     pictures = [picture for picture in pictures if picture.path in answers]
-    members = [Member(one.path, answers[one.path].emotion, one.group) for one in pictures]
+    copies = copies_of([images / picture.path for picture in pictures])
+    members = [
+        Member(one.path, answers[one.path].emotion, one.group, of_one)
+        for one, of_one in zip(pictures, copies, strict=True)
+    ]
     given = {one.path: one.split for one in pictures}
     split_of = _splits(members, given, valid_share, test_share, seed, report)
     faces = _faces(pictures, answers, split_of)
@@ -115,6 +119,10 @@ def _answers(
             _count(report, f"pictures of a class that is left out: {picture.name or 'by half'}")
         else:
             answers[picture.path] = answer
+            if answer.probabilities:
+                own = answer.probabilities[labels.index(answer.emotion)]
+                if own < max(answer.probabilities):
+                    _count(report, "pictures whose label is not the most probable: taken")
     return tuple(labels), answers
 
 

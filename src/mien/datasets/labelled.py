@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from mien.datasets.csv_file import csv_rows
@@ -136,6 +138,18 @@ def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
             raise DataError(f"--group: {pattern!r} is not in the path {picture.path!r}")
         grouped.append(replace(picture, group=found[min(1, expression.groups)] or ""))
     return grouped
+
+
+def copies_of(paths: Sequence[Path]) -> list[str]:
+    """Of every file what it has in common with its copies, byte for byte; empty if it has none."""
+    sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
+    often = Counter(sizes)
+    digests = [
+        sha256(path.read_bytes()).hexdigest() if size >= 0 and often[size] > 1 else ""
+        for path, size in zip(paths, sizes, strict=True)
+    ]
+    counts = Counter(digests)
+    return [digest if counts[digest] > 1 else "" for digest in digests]
 
 
 def _pictures(images: Path) -> Iterator[tuple[str, ...]]:

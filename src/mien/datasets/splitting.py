@@ -11,17 +11,25 @@ PRECEDENCE = ("test", "valid", "train")
 
 
 class Member(NamedTuple):
-    """What counts of a picture when it is put on a side; the group is empty where unknown."""
+    """What counts of a picture when it is put on a side.
+
+    Attributes:
+        name: no two have the same.
+        emotion: its class.
+        group: the person or video, empty where unknown.
+        copies: the same for pictures that are copies of one another, else empty.
+    """
 
     name: str
     emotion: str
     group: str
+    copies: str = ""
 
 
 def drawn_splits(
     members: Sequence[Member], shares: Mapping[str, float], seed: int
 ) -> dict[str, str]:
-    """The split of every member, by name: groups stay together, the rest is "train".
+    """The split of every member, by name: groups and copies stay together, the rest is "train".
 
     Where no group is known at all, the same share of every class is drawn. Otherwise whole
     groups are drawn until a share is reached as nearly as they allow; a split that is asked for
@@ -84,7 +92,7 @@ def _deal(
     """Put the groups, and members without one, into the splits."""
     units: dict[tuple[str, str], list[Member]] = defaultdict(list)
     for member in members:
-        units["group" if member.group else "", member.group or member.name].append(member)
+        units[_unit(member)].append(member)
     given = dict.fromkeys(shares, 0)
     for _, unit in sorted(units.items(), key=lambda item: draw(seed, *item[0])):
         split = next(
@@ -98,3 +106,10 @@ def _deal(
         if split != "train":
             given[split] += len(unit)
         units_of[split].append(unit)
+
+
+def _unit(member: Member) -> tuple[str, str]:
+    """What stays together with it: a kind, and a name among those."""
+    if member.group:
+        return "group", member.group
+    return ("copies", member.copies) if member.copies else ("", member.name)
