@@ -363,7 +363,8 @@ def _holds_data(packets: Iterator["av.Packet[av.VideoStream]"]) -> bool:
 
 def upright(frame: "av.VideoFrame") -> Image:
     """A decoded frame as RGB (H, W, 3), turned as its file says."""
-    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    # Threads of its own, for a fraction of a millisecond, would be in the way of the analysis.
+    image = np.asarray(frame.to_ndarray(format="rgb24", threads=1), dtype=np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
 
