@@ -2,9 +2,10 @@
 
 Half of FER+'s Training and Valid is disguised as a second data set: pictures in folders of classes
 with other names, one label a face in place of ten votes (or, with --probabilities, shares of the
-votes), and no contempt. Both trainings take as many epochs, the one on two sets a few steps fewer:
-faces led by contempt and those that look like a face of the other set's Valid are left out. Both
-are scored on the whole Valid by its votes, and on each of their sets. FER+'s Test is not touched.
+votes), and no contempt. Both trainings take as many epochs, the one on two sets a few steps fewer,
+since faces led by contempt are left out. Training faces that stand in Valid too are left out of
+both: between sets a training leaves them out, within one it only lists them. Both are scored on
+the whole Valid by its votes, and on each of their sets. FER+'s Test is not touched.
 Usage: python benchmarks/several_sets.py FERPLUS [--epochs 6] [--seeds 0 1 2] [--probabilities]
 """
 
@@ -17,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from mien.datasets.ferplus import SPLITS
+from mien.datasets.leaks import find_leaks
 from mien.datasets.manifest import PreparedFace, PreparedSet, write_prepared
+from mien.datasets.sets import read_data_set
 from mien.datasets.vote_table import (
     LABEL_FILE,
     first_of_each_name,
@@ -75,9 +78,13 @@ def lay_out(
 ) -> None:
     """Write a share of Training, and Valid, as one data set and as two of a half each."""
     faces = []
+    leaks = find_leaks([read_data_set(ferplus, ("train", "valid"))])
+    leaked = {leak.train.name for leak in leaks}
     for split, taken in (("train", share), ("valid", 1.0)):
         given = ferplus / SPLITS[split].folder
         names = sorted(path.name for path in given.glob("*.png"))
+        if split == "train":
+            names = [name for name in names if name not in leaked]
         names = np.random.default_rng(0).permutation(names)[: round(taken * len(names))].tolist()
         link(given, whole, names)
         link(given, half, names[::2])

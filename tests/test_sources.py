@@ -1,11 +1,14 @@
 """Video files of many kinds, whole and damaged, made with PyAV."""
 
 import math
+import os
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -334,3 +337,41 @@ def test_a_stream_that_falls_silent_has_ended(
         finally:
             is_seen.set()
         served.result()
+
+
+def test_a_film_at_an_address_loses_no_frame(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mkv", [BLACK] * 40, [40 * step for step in range(40)])
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.serve_forever)
+        try:
+            with open_source(f"http://127.0.0.1:{server.server_port}/film.mkv") as source:
+                assert not source.is_live
+                assert [frame.number for frame in source] == list(range(40))
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("pixel_shape", "shape"), [("2", (48, 128)), ("1/2", (96, 64)), ("1", (48, 64))]
+)
+def test_pixels_that_are_no_squares_are_stretched(
+    tmp_path: Path, pixel_shape: str, shape: tuple[int, int]
+) -> None:
+    with av.open(str(tmp_path / "film.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(pixel_shape)
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 200, np.uint8), format="rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with open_source(tmp_path / "film.mp4") as source:
+        (only,) = source
+    assert only.image_rgb.shape == (*shape, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_with_a_name_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "film.mp4")
+    with pytest.raises(SourceError, match=r"film\.mp4: a device, expected a file"):
+        open_source(tmp_path / "film.mp4")

@@ -35,6 +35,8 @@ MICROSECONDS = 1_000_000
 SEEK_MARGINS_S = (0.0, 10.0)
 #: A stream that says nothing for so long has ended.
 SILENCE_S = 10.0
+#: Pixels of a video are no more than so many times as wide as high, or as high as wide.
+MOST_STRETCH = 4
 #: A video that ends sooner than its container says by no more than this, in seconds and as a share
 #: of the whole, is complete: containers round, and the last frame may last.
 LEAST_MISSING_S, MISSING_SHARE = 0.5, 0.01
@@ -91,10 +93,10 @@ def open_source(
     """Open whatever frames come from.
 
     Args:
-        source: a video file, a picture, a folder of pictures, the address of a stream (of which
-            only the newest frame is taken), the number of a camera, an iterable of frames, each
-            an image or a pair of image and seconds, or a `Source`, which is returned. A GIF
-            counts as a video.
+        source: a video file, a picture, a folder of pictures, the address of a stream, the number
+            of a camera, an iterable of frames, each an image or a pair of image and seconds, or a
+            `Source`, which is returned. A GIF counts as a video. Of a camera, and of a stream that
+            does not say how long it is, only the newest frame is taken.
         color: the order of the channels of an iterable's images.
         every: of so many frames one is taken.
         start_s: a file is read from here on.
@@ -120,7 +122,7 @@ def open_source(
         return Camera(source, every)
     if isinstance(source, str | Path):
         text = str(source)
-        return Camera(int(text), every) if is_file else Video(text, every, is_live=True)
+        return Camera(int(text), every) if is_file else Video(text, every, is_address=True)
     if isinstance(source, np.ndarray) and source.ndim < 4:
         raise SourceError(f"one picture of shape {source.shape} came, expected several")
     if isinstance(source, Iterable):
@@ -135,6 +137,8 @@ def _open_file(path: Path, every: int, start_s: float, end_s: float | None) -> S
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if not path.is_dir() and path.suffix.lower() not in PICTURE_SUFFIXES - {".gif"}:
+        if not path.is_file() and not path.is_dir():
+            raise SourceError(f"{path}: a device, expected a file, or the number of a camera")
         return Video(path, every, start_s, end_s)
     if start_s or end_s is not None:
         raise ConfigError(f"{path}: start_s and end_s are for video files")
@@ -152,7 +156,10 @@ def _check_seconds(start_s: float, end_s: float | None) -> None:
 
 
 class Video(Source):
-    """A video file or stream, with the presentation times that it holds."""
+    """A video file or stream, with the presentation times that it holds.
+
+    Frames are turned as their file says, and stretched where their pixels are no squares.
+    """
 
     def __init__(
         self,
@@ -160,14 +167,15 @@ class Video(Source):
         every: int = 1,
         start_s: float = 0.0,
         end_s: float | None = None,
-        is_live: bool = False,
+        is_address: bool = False,
     ) -> None:
         if find_spec("av") is None:
             raise SourceError("videos need PyAV, which is not installed: pip install 'mien[video]'")
-        self.name, self.is_live, self._every = str(path), is_live, every
+        self.name, self._is_address, self._every = str(path), is_address, every
         self._start_s, self._end_s = start_s, end_s
         self._open()
         duration_s = (self._container.duration or 0) / MICROSECONDS
+        self.is_live = is_address and duration_s <= 0
         if 0 < duration_s <= start_s:
             self.close()
             raise SourceError(
@@ -196,7 +204,8 @@ class Video(Source):
             if time_s < self._start_s - CLOSE_S:
                 continue
             if number % self._every == 0:
-                yield TimedFrame(number, upright(frame), time_s)
+                shape = self._stream.sample_aspect_ratio
+                yield TimedFrame(number, upright(frame, shape), time_s)
             number += 1
 
     def close(self) -> None:
@@ -208,8 +217,8 @@ class Video(Source):
 
         try:
             # Whole paths, since what stands before a colon is taken for a protocol.
-            place = self.name if self.is_live else str(Path(self.name).absolute())
-            self._container = av.open(place, timeout=SILENCE_S if self.is_live else None)
+            place = self.name if self._is_address else str(Path(self.name).absolute())
+            self._container = av.open(place, timeout=SILENCE_S if self._is_address else None)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = _reason(error)
             raise SourceError(f"{self.name}: can't be read as a video ({reason})") from error
@@ -223,7 +232,7 @@ class Video(Source):
     def _moving_stream(self) -> "av.VideoStream":
         from av.stream import Disposition
 
-        if self._container.format.name.endswith("_pipe") and not self.is_live:
+        if self._container.format.name.endswith("_pipe") and not self._is_address:
             raise SourceError(f"{self.name}: is a picture, expected a video")
         for stream in self._container.streams.video:
             if not stream.disposition & Disposition.attached_pic:  # the cover of a song
@@ -361,10 +370,21 @@ def _holds_data(packets: Iterator["av.Packet[av.VideoStream]"]) -> bool:
     return True
 
 
-def upright(frame: "av.VideoFrame") -> Image:
-    """A decoded frame as RGB (H, W, 3), turned as its file says."""
+def upright(frame: "av.VideoFrame", pixel_shape: Fraction | None = None) -> Image:
+    """A decoded frame as RGB (H, W, 3), turned as its file says.
+
+    Args:
+        frame: as it was decoded.
+        pixel_shape: width over height of a pixel; where they are no squares, the frame is stretched
+            along its shorter way, and one that can't be meant counts as a square.
+    """
+    width, height = frame.width, frame.height
+    if pixel_shape is not None and 1 / MOST_STRETCH <= pixel_shape <= MOST_STRETCH:
+        width = round(width * max(float(pixel_shape), 1.0))
+        height = round(height / min(float(pixel_shape), 1.0))
     # Threads of its own, for a fraction of a millisecond, would be in the way of the analysis.
-    image = np.asarray(frame.to_ndarray(format="rgb24", threads=1), dtype=np.uint8)
+    values = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
+    image = np.asarray(values, dtype=np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
 
