@@ -196,3 +196,17 @@ def test_a_detected_face_needs_no_more_than_a_box() -> None:
     face = DetectedFace((1, 2, 3, 4))
     assert face.score is None
     assert face.landmarks is None
+
+
+def test_a_doubtful_face_gets_a_closer_look(
+    detector: RetinaFace, astronaut_rgb: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = cv2.resize(astronaut_rgb[50:185, 165:285], (26, 30), interpolation=cv2.INTER_AREA)
+    frame = np.full((480, 640, 3), 255, np.uint8)
+    frame[200:230, 300:326] = small
+    (face,) = detector.detect(frame)
+    x, y, width, height = face.box
+    assert 295 < x < x + width < 331
+    assert 195 < y < y + height < 235
+    monkeypatch.setattr("mien.detection.MOST_DOUBTS", 0)
+    assert detector.detect(frame) == []

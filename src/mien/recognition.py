@@ -43,8 +43,8 @@ class EmotionRecognition:
         threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
             `torch.set_num_threads`.
         min_face_size: the smallest face to find, in pixels. None is the detector's own choice:
-            RetinaFace then looks at every frame at 640 pixels along its longer side, at a constant
-            cost.
+            RetinaFace then looks at every frame at 640 pixels along its longer side, and closer at
+            up to three places where there might be a face.
 
     Raises:
         ModelError: the model file is missing, damaged or contradicts itself.
