@@ -40,9 +40,11 @@ def columns(labels: Sequence[str], is_smoothed: bool) -> list[str]:
 
 def rows(frame: StreamFrame, labels: Sequence[str], is_smoothed: bool) -> Iterator[Row]:
     """The rows of one frame; a cell without a value is None."""
+    names = columns(labels, is_smoothed)
     place = {"frame": frame.number, "time_s": round(frame.time_s, 6)}
     for cells in [_cells(face) for face in frame.faces] or [{}]:
-        yield {name: (place | cells).get(name) for name in columns(labels, is_smoothed)}
+        row = place | cells
+        yield {name: row.get(name) for name in names}
 
 
 def _cells(face: FaceResult) -> Row:
