@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -145,11 +146,17 @@ def copies_of(paths: Sequence[Path]) -> list[str]:
     sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
     often = Counter(sizes)
     digests = [
-        sha256(path.read_bytes()).hexdigest() if size >= 0 and often[size] > 1 else ""
+        _digest(path) if size >= 0 and often[size] > 1 else ""
         for path, size in zip(paths, sizes, strict=True)
     ]
     counts = Counter(digests)
     return [digest if counts[digest] > 1 else "" for digest in digests]
+
+
+def _digest(path: Path) -> str:
+    with suppress(OSError):  # what can't be read is reported where its face is cut
+        return sha256(path.read_bytes()).hexdigest()
+    return ""
 
 
 def _pictures(images: Path) -> Iterator[tuple[str, ...]]:
