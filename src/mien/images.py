@@ -86,9 +86,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: there is no such file, it is no whole picture, or it is too large.
     """
-    if path.exists() and not path.is_file():  # to open a pipe would be to wait for ever
-        raise ImageError(f"{path}: a {'folder' if path.is_dir() else 'device'}, expected a picture")
     try:
+        if path.exists() and not path.is_file():  # to open a pipe would be to wait for ever
+            kind = "folder" if path.is_dir() else "device"
+            raise ImageError(f"{path}: a {kind}, expected a picture")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
             with Image.open(path) as image:

@@ -137,7 +137,7 @@ def _open_file(path: Path, every: int, start_s: float, end_s: float | None) -> S
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if not path.is_dir() and path.suffix.lower() not in PICTURE_SUFFIXES - {".gif"}:
-        if not path.is_file() and not path.is_dir():
+        if not path.is_file():
             raise SourceError(f"{path}: a device, expected a file, or the number of a camera")
         return Video(path, every, start_s, end_s)
     if start_s or end_s is not None:
