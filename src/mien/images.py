@@ -87,9 +87,6 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         ImageError: there is no such file, it is no whole picture, or it is too large.
     """
     try:
-        if path.exists() and not path.is_file():  # to open a pipe would be to wait for ever
-            kind = "folder" if path.is_dir() else "device"
-            raise ImageError(f"{path}: a {kind}, expected a picture")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
             with Image.open(path) as image:
@@ -97,6 +94,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 return _decode(image)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path}: a folder, expected a picture") from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: too large ({error})") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:

@@ -150,7 +150,7 @@ def test_a_pipe_called_as_a_picture_is_reported(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "images/happy/pipe.png")
     prepare(tmp_path / "images", tmp_path / "out", how=CROPPED, valid_share=0)
     skipped = (tmp_path / "out/skipped.csv").read_text().splitlines()
-    assert skipped[1] == 'happy/pipe.png,,damaged,"a device, expected a picture"'
+    assert skipped[1] == 'happy/pipe.png,,damaged,"a pipe, expected a picture"'
 
 
 def test_grey_pictures_stay_grey(tmp_path: Path) -> None:

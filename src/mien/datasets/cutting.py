@@ -85,6 +85,8 @@ class Cutter:
         """Write the face of a picture, unless it is there already."""
         if job.target.exists():
             return Outcome("taken")
+        if job.source.is_fifo():  # to open it would be to wait for ever
+            return Outcome("damaged", "a pipe, expected a picture")
         try:
             picture = read_image(job.source)
         except ImageError as error:
