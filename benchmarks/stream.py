@@ -48,7 +48,7 @@ def stages(recognition: EmotionRecognition, path: Path) -> dict[str, Spent]:
 
     def classify() -> None:
         for frame, faces in zip(frames, found, strict=True):
-            analyst.classify([frame.image_rgb], [faces])
+            analyst.classify([analyst.cut(frame.image_rgb, faces)])
 
     times["detection"] = spent(detect)
     times["classification"] = spent(classify)

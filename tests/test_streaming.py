@@ -17,7 +17,7 @@ from mien import ConfigError, EmotionRecognition, SourceError
 from mien.images import write_image
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame, open_source
-from mien.streaming import MOST_TOGETHER, Analysis, stream
+from mien.streaming import Analysis, FoundFaces, stream
 from tests.made import write_video
 
 Image = NDArray[np.uint8]
@@ -243,35 +243,35 @@ class Live(Source):
 class Blind:
     """An analyst that sees no faces."""
 
-    def find(self, frame_rgb: Image) -> Analysis:
-        return Analysis([], [], np.empty((0, 8)), np.empty(0))
+    def find(self, frame_rgb: Image) -> FoundFaces:
+        return FoundFaces([], [])
 
-    def classify(self, frames_rgb: Sequence[Image], faces: object) -> list[Analysis]:
-        return [Blind.find(self, frame_rgb) for frame_rgb in frames_rgb]
+    def cut(self, frame_rgb: Image, faces: object) -> list[Image]:
+        return []
 
-    def describe(self, frame_rgb: Image, analysis: Analysis, probability: object) -> list[Any]:
+    def classify(self, cuts: Sequence[Sequence[Image]]) -> list[Analysis]:
+        return [Analysis(np.empty((0, 8)), np.empty(0)) for _ in cuts]
+
+    def describe(self, *_: object) -> list[Any]:
         return []
 
 
-def test_frames_between_two_searches_are_classified_together_and_come_in_order() -> None:
+@pytest.mark.parametrize(("detect_every", "batches"), [(5, [5] * 6), (12, [8, 4, 8, 4, 6])])
+def test_a_search_and_frames_followed_after_it_are_classified_together_and_come_in_order(
+    detect_every: int, batches: list[int]
+) -> None:
     class Counting(Blind):
-        searches, batches = 0, list[int]()
+        def __init__(self) -> None:
+            self.batches: list[int] = []
 
-        def find(self, frame_rgb: Image) -> Analysis:
-            self.searches += 1
-            return super().find(frame_rgb)
+        def classify(self, cuts: Sequence[Sequence[Image]]) -> list[Analysis]:
+            self.batches.append(len(cuts))
+            return super().classify(cuts)
 
-        def classify(self, frames_rgb: Sequence[Image], faces: object) -> list[Analysis]:
-            self.batches.append(len(frames_rgb))
-            return super().classify(frames_rgb, faces)
-
-    analyst = Counting()
-    source = open_source([grey(0)] * 30)
-    frames = stream(analyst, source, detect_every=12, smoother=Smoother(0), workers=1)
+    analyst, source = Counting(), open_source([grey(0)] * 30)
+    frames = stream(analyst, source, detect_every, smoother=Smoother(0), workers=1)
     assert [frame.number for frame in frames] == list(range(30))
-    assert analyst.searches == 3
-    assert sum(analyst.batches) == 27
-    assert 1 < max(analyst.batches) <= MOST_TOGETHER
+    assert analyst.batches == batches
 
 
 def test_of_a_live_source_the_newest_frame_is_taken_and_it_may_fall_silent() -> None:
@@ -328,7 +328,7 @@ def test_of_a_camera_the_frame_is_never_older_than_an_analysis_and_nothing_queue
     camera, analysis_s = MadeCamera(), 0.2
 
     class Slow(Blind):
-        def find(self, frame_rgb: Image) -> Analysis:
+        def find(self, frame_rgb: Image) -> FoundFaces:
             camera.forward(analysis_s)
             return super().find(frame_rgb)
 

@@ -20,7 +20,7 @@ from mien.mtcnn import MTCNN
 from mien.results import DetectedFace, FaceResult, found_face
 from mien.smoothing import Smoother
 from mien.sources import open_source
-from mien.streaming import Analysis, StreamFrame, stream
+from mien.streaming import Analysis, FoundFaces, StreamFrame, stream
 
 #: No coordinate in a picture is larger, in pixels.
 FARTHEST = 1e9
@@ -276,31 +276,32 @@ class _Analyst:
     def __init__(self, recognition: EmotionRecognition) -> None:
         self._recognition = recognition
 
-    def find(self, frame_rgb: NDArray[np.uint8]) -> Analysis:
-        found = _by_size(self._recognition._detector.detect(frame_rgb))
-        return self.classify([frame_rgb], [found])[0]
+    def find(self, frame_rgb: NDArray[np.uint8]) -> FoundFaces:
+        faces = _by_size(self._recognition._detector.detect(frame_rgb))
+        return FoundFaces(faces, self.cut(frame_rgb, faces))
 
-    def classify(
-        self, frames_rgb: Sequence[NDArray[np.uint8]], faces: Sequence[Sequence[DetectedFace]]
-    ) -> list[Analysis]:
-        er = self._recognition
-        cuts = [er._cuts(*one) for one in zip(frames_rgb, faces, strict=True)]
-        probability, likeness = er._classified([cut for some in cuts for cut in some])
+    def cut(
+        self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace]
+    ) -> list[NDArray[np.uint8]]:
+        return self._recognition._cuts(frame_rgb, faces)
+
+    def classify(self, cuts: Sequence[Sequence[NDArray[np.uint8]]]) -> list[Analysis]:
+        together = self._recognition._classified([cut for some in cuts for cut in some])
         ends = np.cumsum([len(some) for some in cuts])[:-1]
-        shares, likenesses = np.split(probability, ends), np.split(likeness, ends)
-        return [
-            Analysis(list(faces[place]), cuts[place], shares[place], likenesses[place])
-            for place in range(len(frames_rgb))
-        ]
+        return list(map(Analysis, *(np.split(values, ends) for values in together)))
 
     def describe(
-        self, frame_rgb: NDArray[np.uint8], analysis: Analysis, probability: NDArray[np.float64]
+        self,
+        frame_rgb: NDArray[np.uint8],
+        faces: Sequence[DetectedFace],
+        probability: NDArray[np.float64],
+        likeness: NDArray[np.float64],
     ) -> list[FaceResult]:
         height, width = frame_rgb.shape[:2]
-        answers = self._recognition._described(probability, analysis.likeness)
+        answers = self._recognition._described(probability, likeness)
         return [
             found_face(face, width, height, answer)
-            for face, answer in zip(analysis.faces, answers, strict=True)
+            for face, answer in zip(faces, answers, strict=True)
         ]
 
 

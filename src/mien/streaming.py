@@ -23,7 +23,8 @@ Image = NDArray[np.uint8]
 DECODED_AHEAD = 4
 #: Frames at most that wait for their faces.
 MOST_WAITING = 64
-#: Frames at most whose followed faces are classified together.
+#: Frames at most whose faces are classified together: one in which they are looked for, and those
+#: in which they are followed after it.
 MOST_TOGETHER = 8
 #: A source that is waited for in vain is left to close itself after so many seconds.
 CLOSING_S = 2.0
@@ -52,44 +53,58 @@ class StreamFrame:
         return np.asarray(cv2.cvtColor(self.image_rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
-class Analysis(NamedTuple):
-    """The faces of one frame, before anything is said about them.
+class FoundFaces(NamedTuple):
+    """The faces of one frame.
 
     Attributes:
         faces: N faces.
         cuts: the same in the canonical frame, each (S, S) grey.
-        probability: (N, K).
-        likeness: face likeness (N,).
     """
 
     faces: list[DetectedFace]
     cuts: list[Image]
+
+
+class Analysis(NamedTuple):
+    """What the network says of the faces of one frame.
+
+    Attributes:
+        probability: (N, K).
+        likeness: face likeness (N,).
+    """
+
     probability: NDArray[np.float64]
     likeness: NDArray[np.float64]
 
 
 class Analyst(Protocol):
-    """What looks at single frames."""
+    """What looks at frames."""
 
-    def find(self, frame_rgb: Image) -> Analysis:
-        """Find faces and classify them."""
+    def find(self, frame_rgb: Image) -> FoundFaces:
+        """Find the faces of a frame."""
         ...
 
-    def classify(
-        self, frames_rgb: Sequence[Image], faces: Sequence[Sequence[DetectedFace]]
-    ) -> list[Analysis]:
-        """Classify given faces of several frames together."""
+    def cut(self, frame_rgb: Image, faces: Sequence[DetectedFace]) -> list[Image]:
+        """Given faces of a frame in the canonical frame, each (S, S) grey."""
+        ...
+
+    def classify(self, cuts: Sequence[Sequence[Image]]) -> list[Analysis]:
+        """Classify the cuts of several frames together."""
         ...
 
     def describe(
-        self, frame_rgb: Image, analysis: Analysis, probability: NDArray[np.float64]
+        self,
+        frame_rgb: Image,
+        faces: Sequence[DetectedFace],
+        probability: NDArray[np.float64],
+        likeness: NDArray[np.float64],
     ) -> list[FaceResult]:
-        """Results for the faces of an analysis, by other probabilities (N, K)."""
+        """Results for N faces of a frame, by probabilities (N, K) and face likeness (N,)."""
         ...
 
 
 #: Frames in their order, with the search for their faces, or None where they are followed.
-_Waiting = deque[tuple[TimedFrame, Future[Analysis] | None]]
+_Waiting = deque[tuple[TimedFrame, Future[FoundFaces] | None]]
 
 
 def stream(
@@ -124,26 +139,27 @@ def stream(
 
 
 def _is_ready(waiting: _Waiting) -> bool:
-    """Whether the first frame's faces are found, or all is there that is followed with it."""
+    """Whether the first frame's faces are found, and all is there that is followed with it."""
     first = waiting[0][1]
-    if first is not None:
-        return first.done()
-    return len(waiting) > MOST_TOGETHER or any(job is not None for _, job in waiting)
+    if first is not None and not first.done():
+        return False
+    others = list(waiting)[1:]
+    return len(others) >= MOST_TOGETHER or any(job is not None for _, job in others)
 
 
 class _Followed(NamedTuple):
-    """The faces of a frame, and their numbers."""
+    """The faces of a frame, and their numbers; their cuts where they were looked for."""
 
+    frame: TimedFrame
     faces: list[DetectedFace]
     track_ids: list[int]
-    time_s: float
+    cuts: list[Image] | None = None
 
 
 class _Numbered(NamedTuple):
     """Frames whose faces have numbers, and what is said about them."""
 
-    frames: list[TimedFrame]
-    track_ids: list[list[int]]
+    frames: list[_Followed]
     job: Future[list[Analysis]]
 
 
@@ -153,46 +169,53 @@ class _Follower:
     def __init__(self, analyst: Analyst, smoother: Smoother, pool: ThreadPoolExecutor) -> None:
         self._analyst, self._smoother, self._pool = analyst, smoother, pool
         self._tracker = Tracker()
-        self._last = _Followed([], [], 0.0)
+        self._last: _Followed | None = None
         self._numbered: deque[_Numbered] = deque()
 
     def follow(self, waiting: _Waiting) -> None:
-        """Take the first frame, and with one that is followed those that are followed after it."""
-        frame, job = waiting.popleft()
-        if job is not None:
-            analysis = job.result()
-            boxes = [face.box for face in analysis.faces]
-            ids = self._tracker.update(boxes, analysis.cuts, frame.time_s)
-            self._last = _Followed(analysis.faces, ids, frame.time_s)
-            found: Future[list[Analysis]] = Future()
-            found.set_result([analysis])
-            self._numbered.append(_Numbered([frame], [ids], found))
-            return
-        frames = [frame]
+        """Take the first frame, and with it those that are followed after it."""
+        frames = [self._next(*waiting.popleft())]
         while waiting and waiting[0][1] is None and len(frames) < MOST_TOGETHER:
-            frames.append(waiting.popleft()[0])
-        followed = []
-        for frame in frames:
+            frames.append(self._next(*waiting.popleft()))
+        self._numbered.append(_Numbered(frames, self._pool.submit(self._classified, frames)))
+
+    def _next(self, frame: TimedFrame, job: Future[FoundFaces] | None) -> _Followed:
+        """A frame's faces: those that were found, or those of the frame before, moved on."""
+        if job is not None:
+            faces, cuts = job.result()
+            boxes = [face.box for face in faces]
+            ids = self._tracker.update(boxes, cuts, frame.time_s)
+            self._last = _Followed(frame, faces, ids, cuts)
+        else:
+            assert self._last is not None  # the first frame's faces are looked for
             self._last = _moved(self._last, frame, self._tracker)
-            followed.append(self._last)
-        images, faces = [one.image_rgb for one in frames], [one.faces for one in followed]
-        classified = self._pool.submit(self._analyst.classify, images, faces)
-        self._numbered.append(_Numbered(frames, [one.track_ids for one in followed], classified))
+        return self._last
+
+    def _classified(self, frames: Sequence[_Followed]) -> list[Analysis]:
+        return self._analyst.classify(
+            [
+                one.cuts
+                if one.cuts is not None
+                else self._analyst.cut(one.frame.image_rgb, one.faces)
+                for one in frames
+            ]
+        )
 
     def results(self, most_waiting: int) -> Iterator[StreamFrame]:
         """Frames that are done, and more where more frames than that wait."""
         while self._numbered:
-            frames, track_ids, job = self._numbered[0]
+            frames, job = self._numbered[0]
             count = sum(len(one.frames) for one in self._numbered)
             if count <= most_waiting and not job.done():
                 return
             self._numbered.popleft()
-            for frame, ids, analysis in zip(frames, track_ids, job.result(), strict=True):
-                yield self._result(frame, ids, analysis)
+            for one, analysis in zip(frames, job.result(), strict=True):
+                yield self._result(one, analysis)
 
-    def _result(self, frame: TimedFrame, track_ids: list[int], analysis: Analysis) -> StreamFrame:
+    def _result(self, followed: _Followed, analysis: Analysis) -> StreamFrame:
+        frame, faces, track_ids, _ = followed
         smoothed = self._smoother.update(track_ids, analysis.probability, frame.time_s)
-        results = self._analyst.describe(frame.image_rgb, analysis, smoothed)
+        results = self._analyst.describe(frame.image_rgb, faces, smoothed, analysis.likeness)
         labels = list(results[0]["emotions"]) if results else []
         for row, (result, track_id) in enumerate(zip(results, track_ids, strict=True)):
             result["track_id"] = track_id
@@ -204,7 +227,7 @@ class _Follower:
 
 def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:
     """The faces where their motion takes them; those that leave the frame are left out."""
-    elapsed = min(frame.time_s - last.time_s, PATIENCE_S)
+    elapsed = min(frame.time_s - last.frame.time_s, PATIENCE_S)
     height, width = frame.image_rgb.shape[:2]
     faces, track_ids = [], []
     for face, track_id in zip(last.faces, last.track_ids, strict=True):
@@ -218,7 +241,7 @@ def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:
             box = (x + across, y + down, box_width, box_height)
             faces.append(DetectedFace(box, face.score, landmarks))
             track_ids.append(track_id)
-    return _Followed(faces, track_ids, frame.time_s)
+    return _Followed(frame, faces, track_ids)
 
 
 class _Decoder:
