@@ -27,6 +27,13 @@ def test_answers_stay_close_in_half_of_the_space(small: Path, ferplus_dir: Path)
     assert small.stat().st_size < 0.55 * len(read_model("default"))
 
 
+def test_kernels_that_stay_whole_take_more_space(small: Path, ferplus_dir: Path) -> None:
+    path = small.with_name("whole.onnx")
+    quantize("default", [ferplus_dir], path, kept_variance=1)
+    assert path.stat().st_size > 1.2 * small.stat().st_size
+    assert open_model(path).metadata.provenance["kept_variance"] == 1
+
+
 def test_an_answer_does_not_depend_on_the_batch(small: Path, ferplus_dir: Path) -> None:
     images = list(read_split(ferplus_dir, "valid").images[:20])
     recognition = EmotionRecognition(model=small)
@@ -42,6 +49,16 @@ def test_it_is_calibrated_by_itself_and_says_what_it_is(small: Path) -> None:
     assert rounded.provenance["quantized"] == "static, 8 bits"
     assert rounded.provenance["settings"] == exact.provenance["settings"]
     assert rounded.provenance["scores"]["valid_faces"] > 0
+
+
+@pytest.mark.parametrize("kept_variance", [0, 1.5, float("nan")])
+def test_a_share_out_of_range_is_refused(
+    kept_variance: float, ferplus_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        ConfigError, match=r"kept_variance is .*, expected a share above 0, up to 1"
+    ):
+        quantize("default", [ferplus_dir], tmp_path / "small.onnx", kept_variance)
 
 
 def test_a_missing_model_and_another_ending_are_refused(ferplus_dir: Path, tmp_path: Path) -> None:

@@ -115,12 +115,19 @@ def quantize(
     model: Annotated[str, typer.Argument(help="Model file, or 'default'.")],
     data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
+    kept_variance: Annotated[
+        float,
+        typer.Option(
+            help="Kernels become two smaller ones that keep so much of the variance of what they "
+            "answer; 1: none does."
+        ),
+    ] = 0.999,
 ) -> None:
     """Make a smaller model file that computes in eight bits, calibrated on the validation set."""
     _require_torch()
     from mien.training.quantize import quantize as write_quantized
 
-    write_quantized(model, data_dir, model_path)
+    write_quantized(model, data_dir, model_path, kept_variance)
     console.say(f"{model_path}: {model_path.stat().st_size / 1e6:.1f} MB")
 
 

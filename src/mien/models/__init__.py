@@ -19,7 +19,7 @@ PACKAGED = {
         "default.onnx", "740e7d9f90f8c100d391fde26004857315e8343f1c7c10699728ad19cf954172"
     ),
     "default-int8": PackagedModel(
-        "default-int8.onnx", "6305a01646cb59d7ce293b3c6faa2ebb142619ec2cd50e280a78175af08871e1"
+        "default-int8.onnx", "e9653a5e5f1b4ca7b23c47369197896848500c9e22a11b4748d3f1a165e3e4f6"
     ),
 }
 
