@@ -40,7 +40,8 @@ def factorised(network: onnx.ModelProto, faces: Images, kept_variance: float) ->
         faces: uint8 (N, S, S), the variance is measured on them.
         kept_variance: from 0 to 1; with 1 the network stays as it is.
     """
-    nodes = [node for node in network.graph.node if _is_dense(node)]
+    stored = {one.name for one in network.graph.initializer}
+    nodes = [node for node in network.graph.node if _is_dense(node, stored)]
     if kept_variance >= 1 or not nodes:
         return network
     changed = onnx.ModelProto()
@@ -48,12 +49,15 @@ def factorised(network: onnx.ModelProto, faces: Images, kept_variance: float) ->
     moments = _moments(network, [node.output[0] for node in nodes], faces)
     for node in nodes:
         _replace(changed.graph, node, moments[node.output[0]], kept_variance)
+    _drop_unused(changed.graph)
     return changed
 
 
-def _is_dense(node: onnx.NodeProto) -> bool:
+def _is_dense(node: onnx.NodeProto, stored: set[str]) -> bool:
+    """Whether it is a convolution of all channels, with kernel and bias as they are stored."""
     groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
-    return node.op_type == "Conv" and groups in ([], [1]) and len(node.input) == 3
+    is_whole = len(node.input) == 3 and stored.issuperset(node.input[1:])
+    return node.op_type == "Conv" and groups in ([], [1]) and is_whole
 
 
 def _moments(network: onnx.ModelProto, names: Sequence[str], faces: Images) -> dict[str, Moments]:
@@ -95,8 +99,6 @@ def _replace(
     stored = {f"{name}_first": first, f"{name}_last": last, f"{name}_offset": offset}
     for key, value in stored.items():
         graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), key))
-    for key in node.input[1:]:
-        graph.initializer.remove(values[key])
     place = [one.output[:] for one in graph.node].index(node.output[:])
     del graph.node[place]
     for new in reversed(list(_pair(node, name))):
@@ -114,9 +116,16 @@ def _pair(node: onnx.NodeProto, name: str) -> Iterator[onnx.NodeProto]:
     )
 
 
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input}
+    kept = [one for one in graph.initializer if one.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
 def _main_directions(covariance: Floats, kept_variance: float) -> Floats:
     """The fewest orthonormal directions (C, R) that hold a share of the variance."""
     variances, directions = np.linalg.eigh(covariance)
-    shares = np.cumsum(variances[::-1]) / variances.sum()
+    shares = np.cumsum(variances[::-1]) / max(variances.sum(), np.finfo(np.float64).tiny)
     rank = int(np.searchsorted(shares, kept_variance)) + 1
     return np.asarray(directions[:, ::-1][:, :rank])
