@@ -8,7 +8,7 @@ from torch import nn
 from mien.classification import classify
 from mien.sessions import create_session
 from mien.training.config import TrainingConfig
-from mien.training.export import DeployedNetwork, onnx_bytes
+from mien.training.export import DeployedNetwork, in_half, onnx_network
 from mien.training.networks import NETWORKS, build_network
 
 
@@ -29,7 +29,7 @@ def test_torch_and_onnx_give_the_same_numbers(name: str, side: int) -> None:
     torch.manual_seed(0)
     network = as_if_trained(build_network(TrainingConfig(network=name, input_size=side)))
     deployed = DeployedNetwork(network)
-    content = onnx_bytes(deployed, side)
+    content = in_half(onnx_network(deployed, side))
     faces = np.random.default_rng(0).integers(0, 256, (5, side, side), dtype=np.uint8)
     for batch in (faces, faces[:1]):
         logits, embedding = (values.numpy() for values in deployed(torch.from_numpy(batch)))
@@ -49,12 +49,13 @@ def test_folding_and_rounding_change_little(name: str) -> None:
 
 
 def test_no_faces_give_no_rows() -> None:
-    content = onnx_bytes(DeployedNetwork(build_network(TrainingConfig(network="residual_xs"))), 48)
+    network = DeployedNetwork(build_network(TrainingConfig(network="residual_xs")))
+    content = in_half(onnx_network(network, 48))
     outputs = classify(create_session(content), np.empty((0, 48, 48), dtype=np.uint8))
     assert outputs.logits.shape == (0, 8)
 
 
 def test_the_file_is_small(tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"
-    path.write_bytes(onnx_bytes(DeployedNetwork(build_network(TrainingConfig())), 48))
+    path.write_bytes(in_half(onnx_network(DeployedNetwork(build_network(TrainingConfig())), 48)))
     assert path.stat().st_size < 7.5e6

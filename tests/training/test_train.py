@@ -16,6 +16,7 @@ import torch
 
 from mien import EmotionRecognition
 from mien.datasets.ferplus import read_split
+from mien.evaluation.scoring import classify_faces
 from mien.model_file import open_model
 from tests.made import made_face, write_ferplus
 
@@ -289,6 +290,26 @@ def test_a_model_file_is_made_again_from_the_checkpoint(
     ours, theirs = open_model(again).metadata, open_model(uninterrupted / "model.onnx").metadata
     assert ours.calibration == theirs.calibration
     assert ours.provenance["scores"] == theirs.provenance["scores"]
+
+
+def test_a_model_file_with_smaller_kernels_answers_nearly_the_same(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    whole, small = uninterrupted / "model.onnx", tmp_path / "small.onnx"
+    export = [
+        *("export", str(uninterrupted / "model.ckpt"), "--data-dir", str(ferplus_dir)),
+        *("--model-path", str(small), "--kept-variance"),
+    ]
+    done = mien(*export, "0.99")
+    assert done.returncode == 0, done.stderr
+    assert small.stat().st_size < 0.9 * whole.stat().st_size
+    assert open_model(small).metadata.provenance["kept_variance"] == 0.99
+    faces = read_split(ferplus_dir, "valid")
+    exact, close = (classify_faces(open_model(one), faces).logits for one in (whole, small))
+    assert np.abs(exact - close).mean() < 0.1 * exact.std()
+    done = mien(*export, "1.5")
+    assert done.returncode == 1
+    assert "kept_variance is 1.5, expected a share above 0, up to 1" in done.stderr
 
 
 def test_a_loss_that_runs_away_is_an_error(ferplus_dir: Path, tmp_path: Path) -> None:

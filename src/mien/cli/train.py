@@ -25,6 +25,13 @@ DataDirs = Annotated[
         "--data-dir", help="Folder that 'mien prepare' made; several times for several data sets."
     ),
 ]
+KeptVariance = Annotated[
+    float,
+    typer.Option(
+        help="Kernels become two smaller ones that keep so much of the variance of what they "
+        "answer; 1: none does."
+    ),
+]
 #: So many leaks are shown on the terminal.
 SHOWN_LEAKS = 5
 
@@ -102,12 +109,13 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training, a name in .ckpt.")],
     data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
+    kept_variance: KeptVariance = 1.0,
 ) -> None:
     """Make a model file from a checkpoint, calibrated on the validation set."""
     _require_torch()
     from mien.training.train import export_checkpoint
 
-    export_checkpoint(checkpoint, data_dir, model_path)
+    export_checkpoint(checkpoint, data_dir, model_path, kept_variance)
     console.say(f"{model_path}: written")
 
 
@@ -115,13 +123,7 @@ def quantize(
     model: Annotated[str, typer.Argument(help="Model file, or 'default'.")],
     data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
-    kept_variance: Annotated[
-        float,
-        typer.Option(
-            help="Kernels become two smaller ones that keep so much of the variance of what they "
-            "answer; 1: none does."
-        ),
-    ] = 0.999,
+    kept_variance: KeptVariance = 0.999,
 ) -> None:
     """Make a smaller model file that computes in eight bits, calibrated on the validation set."""
     _require_torch()

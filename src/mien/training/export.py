@@ -30,6 +30,7 @@ from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
 from mien.training.config import TrainingConfig
 from mien.training.faces import TrainingFaces
+from mien.training.low_rank import check_kept_variance, factorised, sample_faces
 from mien.training.run import TrainingRun
 
 OPSET = 18
@@ -57,16 +58,27 @@ class DeployedNetwork(nn.Module):
         return logits, embedding
 
 
-def export(run: TrainingRun, faces: TrainingFaces, path: Path) -> ModelMetadata:
+def export(
+    run: TrainingRun, faces: TrainingFaces, path: Path, kept_variance: float = 1.0
+) -> ModelMetadata:
     """Write the averaged network of a run as a model file, calibrated on half of its `valid`.
 
+    Args:
+        run: the training.
+        faces: what it learnt from, and what it is calibrated on.
+        path: the file to write.
+        kept_variance: see `mien.training.low_rank.factorised`.
+
     Raises:
+        ConfigError: the share is out of range.
         DataError: too few faces of `valid` have a label to calibrate on.
     """
+    check_kept_variance(kept_variance)
     labels, side = run.config.labels, run.config.input_size
-    content = onnx_bytes(DeployedNetwork(run.average), side)
+    network = onnx_network(DeployedNetwork(run.average), side)
+    content = in_half(factorised(network, sample_faces(faces.train, side), kept_variance))
     calibration, scores = fitted(content, labels, side, faces)
-    provenance = _provenance(run, faces) | {"scores": scores}
+    provenance = _provenance(run, faces) | {"scores": scores, "kept_variance": kept_variance}
     metadata = ModelMetadata(labels, side, CANONICAL_LANDMARKS, calibration, provenance)
     write_model(content, metadata, path)
     return metadata
@@ -108,8 +120,8 @@ def write_model(content: bytes, metadata: ModelMetadata, path: Path) -> None:
         part.write_bytes(model.SerializeToString())
 
 
-def onnx_bytes(network: DeployedNetwork, side: int) -> bytes:
-    """The network as ONNX, its kernels and matrices stored in half precision."""
+def onnx_network(network: DeployedNetwork, side: int) -> onnx.ModelProto:
+    """The network as ONNX, in single precision."""
     with _quiet_exporter():
         program = torch.onnx.export(
             network,
@@ -122,10 +134,7 @@ def onnx_bytes(network: DeployedNetwork, side: int) -> bytes:
             verbose=False,
         )
     assert program is not None  # it is None only when a file is named
-    model = program.model_proto
-    _store_in_half(model.graph)
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    return program.model_proto
 
 
 def _with_folded_normalisation(network: nn.Module) -> nn.Module:
@@ -158,9 +167,12 @@ def _quiet_exporter() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _store_in_half(graph: Any) -> None:
-    """Replace large float32 constants by float16 ones and a cast, which is folded on loading."""
-    casts = []
+def in_half(model: onnx.ModelProto) -> bytes:
+    """An ONNX file of a network, its kernels and matrices stored in half precision.
+
+    They are cast back as the file is loaded.
+    """
+    graph, casts = model.graph, []
     for constant in graph.initializer:
         values = numpy_helper.to_array(constant)
         if values.dtype != np.float32 or values.ndim < 2:
@@ -173,6 +185,8 @@ def _store_in_half(graph: Any) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
 
 
 def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:

@@ -12,11 +12,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from mien.datasets.faces import FaceSet
+from mien.errors import ConfigError
+from mien.evaluation.scoring import network_faces
 from mien.sessions import create_session
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
+#: Share of the variance of a kernel's answers that is left where it costs next to nothing.
+KEPT_VARIANCE = 0.999
+#: Training faces that variances are measured on.
+FACES = 1024
 BATCH = 32
 #: A kernel stays whole unless so large a share of its weights is saved.
 LEAST_SAVED = 0.1
@@ -27,6 +34,18 @@ class Moments(NamedTuple):
 
     mean: Floats
     covariance: Floats
+
+
+def check_kept_variance(kept_variance: float) -> None:
+    """Raise ConfigError unless it is a share above 0, up to 1."""
+    if not 0 < kept_variance <= 1:
+        raise ConfigError(f"kept_variance is {kept_variance!r}, expected a share above 0, up to 1")
+
+
+def sample_faces(train: Sequence[FaceSet], side: int) -> Images:
+    """About `FACES` faces (N, side, side) to learn from, spread over all."""
+    every = slice(None, None, max(1, sum(map(len, train)) // FACES))
+    return np.concatenate([network_faces(one.select(every), side) for one in train])
 
 
 def factorised(network: onnx.ModelProto, faces: Images, kept_variance: float) -> onnx.ModelProto:

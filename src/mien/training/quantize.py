@@ -11,19 +11,14 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
-from mien.evaluation.scoring import network_faces
 from mien.model_file import ModelMetadata, open_model, read_model
 from mien.training.export import fitted, write_model
 from mien.training.faces import TrainingFaces
-from mien.training.low_rank import factorised
+from mien.training.low_rank import KEPT_VARIANCE, check_kept_variance, factorised, sample_faces
 
 Images = NDArray[np.uint8]
 
-#: Training faces that the ranges of the eight bits, and the variances, are measured on.
-FACES = 1024
 BATCH = 32
-#: Share of the variance of a kernel's answers that has to be left when it is replaced by two.
-KEPT_VARIANCE = 0.999
 #: The rest, the last layer among it, stays in single precision: it costs nothing.
 QUANTIZED = ["Conv", "Relu", "Add"]
 
@@ -53,13 +48,10 @@ def quantize(
     """
     if path.suffix != ".onnx":
         raise ConfigError(f"the model path is {str(path)!r}, expected a name in .onnx")
-    if not 0 < kept_variance <= 1:
-        raise ConfigError(f"kept_variance is {kept_variance!r}, expected a share above 0, up to 1")
+    check_kept_variance(kept_variance)
     metadata = open_model(model).metadata
     faces, side = TrainingFaces.read(data_dirs), metadata.input_size
-    every = slice(None, None, max(1, sum(map(len, faces.train)) // FACES))
-    samples = [network_faces(one.select(every), side) for one in faces.train]
-    content = quantized(read_model(model), np.concatenate(samples), kept_variance)
+    content = quantized(read_model(model), sample_faces(faces.train, side), kept_variance)
     calibration, scores = fitted(content, metadata.labels, side, faces)
     provenance = metadata.provenance | {
         "scores": scores,

@@ -155,11 +155,19 @@ class Training:
         draw_curves(self.files.curves, self.run.history)
 
 
-def export_checkpoint(checkpoint: Path, data_dirs: Sequence[Path], model_path: Path) -> None:
+def export_checkpoint(
+    checkpoint: Path, data_dirs: Sequence[Path], model_path: Path, kept_variance: float = 1.0
+) -> None:
     """Make a model file again from a checkpoint.
 
+    Args:
+        checkpoint: what the training left beside its model file.
+        data_dirs: the data sets it was trained on.
+        model_path: the file to write.
+        kept_variance: see `mien.training.low_rank.factorised`.
+
     Raises:
-        ConfigError: the model path is no name in .onnx.
+        ConfigError: the model path is no name in .onnx, or the share is out of range.
         ModelError: the checkpoint is missing, damaged, or began with other data.
         DataError: the data set is missing or damaged.
     """
@@ -171,4 +179,4 @@ def export_checkpoint(checkpoint: Path, data_dirs: Sequence[Path], model_path: P
             f"{checkpoint}: began with other training data than "
             f"{', '.join(map(str, data_dirs))} hold"
         )
-    export(run, faces, files.model)
+    export(run, faces, files.model, kept_variance)
