@@ -35,6 +35,8 @@ MICROSECONDS = 1_000_000
 SEEK_MARGINS_S = (0.0, 10.0)
 #: A stream that says nothing for so long has ended.
 SILENCE_S = 10.0
+#: Frames of fewer pixels are decoded by one thread: two take twice the processor's time for them.
+FEW_PIXELS = 500_000
 #: Pixels of a video are no more than so many times as wide as high, or as high as wide.
 MOST_STRETCH = 4
 #: A video that ends sooner than its container says by no more than this, in seconds and as a share
@@ -227,7 +229,10 @@ class Video(Source):
         except SourceError:
             self._container.close()
             raise
-        self._stream.thread_type = "AUTO"
+        if self._stream.width * self._stream.height >= FEW_PIXELS:
+            self._stream.thread_type = "AUTO"
+        else:
+            self._stream.codec_context.thread_count = 1
 
     def _moving_stream(self) -> "av.VideoStream":
         from av.stream import Disposition
