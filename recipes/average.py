@@ -1,12 +1,13 @@
-"""A checkpoint in the middle between what trainings began with and what they came to.
+"""A checkpoint between what trainings began with and what they came to.
 
 Where trainings went on from the same good weights, the mean of all is often better than each, and
-keeps what the first was good at (Wortsman et al. 2022, arXiv 2109.01903 and 2203.05482). The
-statistics of the normalisation are measured anew on training faces.
+keeps what the first was good at (Wortsman et al. 2022, arXiv 2109.01903 and 2203.05482). All count
+the same, or the trainings together as much as --share says. The statistics of the normalisation are
+measured anew on training faces or, with --keep-normalisation, averaged like the weights.
 Usage: python recipes/average.py WEIGHTS.pt TRAINING.ckpt [TRAINING.ckpt ...] DATA_DIR AVERAGED.ckpt
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,18 +23,37 @@ BATCH = 512
 @torch.no_grad()
 def main() -> None:
     """Read all, and write the checkpoint between them."""
-    weights, *checkpoints, data_dir, path = sys.argv[1:]
-    runs = [TrainingRun.load(Path(checkpoint), {"device": "cpu"}) for checkpoint in checkpoints]
-    ends = [torch.load(weights, map_location="cpu", weights_only=True)]
+    options = parse()
+    runs = [TrainingRun.load(path, {"device": "cpu"}) for path in options.checkpoints]
+    ends = [torch.load(options.weights, map_location="cpu", weights_only=True)]
     ends += [run.average.state_dict() for run in runs]
+    share = len(runs) / len(ends) if options.share is None else options.share
+    weights = [1 - share] + [share / len(runs)] * len(runs)
     run = runs[0]
-    run.average.load_state_dict({name: _mean([end[name] for end in ends]) for name in ends[-1]})
-    measure_normalisation(run.average, training_faces(Path(data_dir)))
-    run.save(Path(path))
+    between = {name: mean([end[name] for end in ends], weights) for name in ends[-1]}
+    run.average.load_state_dict(between)
+    if not options.keep_normalisation:
+        measure_normalisation(run.average, training_faces(options.data_dir))
+    run.save(options.averaged)
 
 
-def _mean(values: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(values)).mean(dim=0) if values[0].is_floating_point() else values[-1]
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("averaged", type=Path)
+    parser.add_argument("--share", type=float, help="of the trainings, from 0 to 1")
+    parser.add_argument("--keep-normalisation", action="store_true")
+    return parser.parse_args()
+
+
+def mean(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """The weighted mean; of counters the last one."""
+    if not values[0].is_floating_point():
+        return values[-1]
+    return sum((w * value for w, value in zip(weights, values, strict=True)), values[0] * 0)
 
 
 def measure_normalisation(network: nn.Module, faces: Tensor) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mien.datasets.ferplus import read_split
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig
+from mien.training.low_rank import FIRST, LAST, OFFSET
 from mien.training.networks import build_network
 from mien.training.networks.residual import ResidualNetwork
 
@@ -51,14 +52,19 @@ def training_faces(data_dir: Path) -> Tensor:
 
 
 def folded_weights(model: Path) -> dict[str, Tensor]:
-    """The weights of a model file by their names in the network."""
-    return {
+    """The weights of a model file by their names in the network; kernels in two become one."""
+    values = {
         one.name.removeprefix("network.").removesuffix("_half"): torch.from_numpy(
             numpy_helper.to_array(one).astype(np.float32)
         )
         for one in onnx.load(model).graph.initializer
         if one.name.startswith("network.")
     }
+    for name in [one.removesuffix(LAST) for one in values if one.endswith(LAST)]:
+        first, last = values.pop(name + FIRST), values.pop(name + LAST)
+        values[name] = torch.tensordot(last[:, :, 0, 0], first, dims=1)
+        values[name.removesuffix("weight") + "bias"] = values.pop(name + OFFSET)
+    return values
 
 
 @torch.no_grad()

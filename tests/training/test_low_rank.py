@@ -82,6 +82,11 @@ def test_a_kernel_stays_where_nothing_is_gained_or_channels_are_apart() -> None:
     assert factorised(full, FACES, 1) == full
 
 
+def test_kernels_that_have_come_from_one_stay() -> None:
+    small = factorised(network(rank=WIDTH), FACES, 0.5)
+    assert factorised(small, FACES, 0.5) == small
+
+
 def test_a_kernel_that_always_answers_the_same_still_does() -> None:
     silent = network(rank=WIDTH)
     for value in silent.graph.initializer:

@@ -16,10 +16,10 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "740e7d9f90f8c100d391fde26004857315e8343f1c7c10699728ad19cf954172"
+        "default.onnx", "b6b9d30e177ade391396c1ae6fca78076058e9296b4fa051ac135782c19645ab"
     ),
     "default-int8": PackagedModel(
-        "default-int8.onnx", "e9653a5e5f1b4ca7b23c47369197896848500c9e22a11b4748d3f1a165e3e4f6"
+        "default-int8.onnx", "21422747f84b706bf02d26faa6dea6543b9737f0bd97ca76df125eee3de1386a"
     ),
 }
 

@@ -27,6 +27,8 @@ FACES = 1024
 BATCH = 32
 #: A kernel stays whole unless so large a share of its weights is saved.
 LEAST_SAVED = 0.1
+#: What the names of the two kernels, and of the bias, that come from one have at their end.
+FIRST, LAST, OFFSET = "_first", "_last", "_offset"
 
 
 class Moments(NamedTuple):
@@ -54,6 +56,8 @@ def factorised(network: onnx.ModelProto, faces: Images, kept_variance: float) ->
     The first has so few channels that they hold the given share of the variance of what the
     kernel answers to faces (its principal components), the second, 1 x 1, brings them back.
 
+    Kernels that have come from one already stay as they are.
+
     Args:
         network: an ONNX network of convolutions with a bias.
         faces: uint8 (N, S, S), the variance is measured on them.
@@ -76,7 +80,8 @@ def _is_dense(node: onnx.NodeProto, stored: set[str]) -> bool:
     """Whether it is a convolution of all channels, with kernel and bias as they are stored."""
     groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
     is_whole = len(node.input) == 3 and stored.issuperset(node.input[1:])
-    return node.op_type == "Conv" and groups in ([], [1]) and is_whole
+    is_one = is_whole and not node.input[1].endswith((FIRST, LAST))
+    return node.op_type == "Conv" and groups in ([], [1]) and is_one
 
 
 def _moments(network: onnx.ModelProto, names: Sequence[str], faces: Images) -> dict[str, Moments]:
@@ -111,27 +116,25 @@ def _replace(
     rank = directions.shape[1]
     if rank * (kernel[0].size + len(kernel)) > (1 - LEAST_SAVED) * kernel.size:
         return
-    name = node.output[0]
     first = np.tensordot(directions.T, kernel, axes=1)
     last = directions[:, :, None, None]
     offset = moments.mean + directions @ (directions.T @ (bias - moments.mean))
-    stored = {f"{name}_first": first, f"{name}_last": last, f"{name}_offset": offset}
-    for key, value in stored.items():
-        graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), key))
+    name = node.input[1]
+    for end, value in ((FIRST, first), (LAST, last), (OFFSET, offset)):
+        graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name + end))
     place = [one.output[:] for one in graph.node].index(node.output[:])
     del graph.node[place]
-    for new in reversed(list(_pair(node, name))):
+    for new in reversed(list(_pair(node))):
         graph.node.insert(place, new)
 
 
-def _pair(node: onnx.NodeProto, name: str) -> Iterator[onnx.NodeProto]:
+def _pair(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     settings = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    (face, kernel, _), (name,) = node.input, node.output
     inner = f"{name}_inner"
+    yield helper.make_node("Conv", [face, kernel + FIRST], [inner], name=inner, **settings)
     yield helper.make_node(
-        "Conv", [node.input[0], f"{name}_first"], [inner], name=inner, **settings
-    )
-    yield helper.make_node(
-        "Conv", [inner, f"{name}_last", f"{name}_offset"], [name], name=f"{name}_outer"
+        "Conv", [inner, kernel + LAST, kernel + OFFSET], [name], name=f"{name}_outer"
     )
 
 
