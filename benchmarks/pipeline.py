@@ -31,20 +31,21 @@ BATCHES = (1, 4, 16, 64)
 
 
 class Listening:
-    """A session that keeps what it was last given."""
+    """A session that keeps what it is given: a look at the whole frame, and closer ones."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
-        self.given: tuple[Any, ...] = ()
+        self.given: list[tuple[Any, ...]] = []
 
     def run(self, *given: Any) -> Any:
         """As the session does."""
-        self.given = given
+        self.given.append(given)
         return self.session.run(*given)
 
-    def again(self) -> Any:
+    def again(self) -> None:
         """The bare network on the same inputs."""
-        return self.session.run(*self.given)
+        for given in self.given:
+            self.session.run(*given)
 
 
 def main() -> None:

@@ -155,7 +155,12 @@ def write_png(path: Path, face: NDArray[np.uint8]) -> None:
 def _outcomes(how: Cut, jobs: Sequence[Job], processes: int) -> Iterator[Iterable[Outcome]]:
     """Outcomes as they come; leaving early ends the processes."""
     if processes == 1:
-        yield map(Cutter(how), jobs)
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # as in several: the pictures are small
+        try:
+            yield map(Cutter(how), jobs)
+        finally:
+            cv2.setNumThreads(threads)
         return
     executor = ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), _start_process, (how,)

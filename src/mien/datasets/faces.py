@@ -79,6 +79,6 @@ def stacked(
 
 def without_needless_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey (H, W) instead of RGB (H, W, 3) whose three channels are the same."""
-    if image.ndim == 3 and (image == image[..., :1]).all():
+    if image.ndim == 3 and all(np.array_equal(image[..., 0], image[..., i]) for i in (1, 2)):
         return image[..., 0]
     return image
