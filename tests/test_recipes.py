@@ -72,6 +72,16 @@ def test_the_mean_of_a_run_and_its_own_result_is_the_result(
     for name in kept:
         torch.testing.assert_close(averaged[name], state["average"][name])
 
+    halved = {name: value / 2 for name, value in state["average"].items()}
+    torch.save(halved, tmp_path / "weights.pt")
+    options = ["--share", "0.25", "--keep-normalisation"]
+    ends = [weights, checkpoint, str(ferplus_dir), str(between)]
+    done = recipe(sys.executable, script, *ends, *options)
+    assert done.returncode == 0, done.stderr
+    averaged = torch.load(between, weights_only=True)["average"]
+    for name in [name for name in averaged if "tracked" not in name]:
+        torch.testing.assert_close(averaged[name], 0.625 * state["average"][name])
+
 
 def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> None:
     # A file as dlib writes it, with weights of our own: lengths before sizes, floats behind.

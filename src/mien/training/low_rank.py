@@ -130,9 +130,9 @@ def _replace(
 
 def _pair(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     settings = {one.name: helper.get_attribute_value(one) for one in node.attribute}
-    (face, kernel, _), (name,) = node.input, node.output
+    (features, kernel, _), (name,) = node.input, node.output
     inner = f"{name}_inner"
-    yield helper.make_node("Conv", [face, kernel + FIRST], [inner], name=inner, **settings)
+    yield helper.make_node("Conv", [features, kernel + FIRST], [inner], name=inner, **settings)
     yield helper.make_node(
         "Conv", [inner, kernel + LAST, kernel + OFFSET], [name], name=f"{name}_outer"
     )
