@@ -121,11 +121,14 @@ def test_asking_for_small_faces_loses_no_large_ones(
             assert any(np.allclose(face.box, other.box, atol=slack) for other in found)
 
 
-def test_a_face_before_a_larger_one_that_is_less_sure_is_found(astronaut_rgb: Frame) -> None:
+@pytest.mark.parametrize("min_face_size", [None, 10])
+def test_a_face_before_a_larger_one_that_is_less_sure_is_found(
+    min_face_size: float | None, astronaut_rgb: Frame
+) -> None:
     cat = skimage.data.chelsea()  # type: ignore[no-untyped-call]
     frame = np.asarray(cv2.resize(cat, (640, 480)), np.uint8)
     frame[330:470, 280:390] = astronaut_rgb[50:190, 170:280]
-    found = RetinaFace(min_face_size=10).detect(frame)
+    found = RetinaFace(min_face_size).detect(frame)
     wanted = (178 + 280 - 170, 60 + 330 - 50, 94, 118)
     assert any(np.allclose(face.box, wanted, atol=10) for face in found)
     assert any(face.box[3] > 400 for face in found)  # the cat
