@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mien.training.augment import augment, jpeg, to_grey
+from mien.training.augment import augment, jpeg, mix, to_grey
 from mien.training.config import TrainingConfig
 
 NOTHING = TrainingConfig(
@@ -132,3 +132,29 @@ def test_colour_changes_act_before_the_grey_conversion(faces: Tensor) -> None:
     assert per_image.max() < 1.5
     assert per_image.std() > 0.05
     torch.testing.assert_close(changed(grey_picture), faces, atol=1e-5, rtol=0)
+
+
+def mixed(known: Tensor | None = None, share: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Forty even faces, each in a grey and a class of its own, mixed."""
+    faces = (torch.arange(40) / 40).view(-1, 1, 1, 1).expand(-1, 1, 48, 48)
+    config = dataclasses.replace(NOTHING, mixing_share=share)
+    return mix(faces, torch.eye(40), known, config, torch.Generator().manual_seed(2))
+
+
+def test_a_mixed_face_has_as_much_of_another_ones_target_as_of_its_pixels() -> None:
+    faces, targets = mixed()
+    for row, (face, target) in enumerate(zip(faces, targets, strict=True)):
+        area = (face == (row - 1) % 40 / 40).float().mean()
+        assert target[row] == pytest.approx(1 - area)
+        assert target[(row - 1) % 40] == pytest.approx(area)
+    areas = 1 - targets.diagonal()
+    assert areas.max() < 0.55
+    assert areas.mean() == pytest.approx(0.25, abs=0.05)
+
+
+def test_only_chosen_faces_with_the_same_classes_are_mixed() -> None:
+    assert 10 <= (mixed(share=0.5)[1].diagonal() == 1).sum() <= 30
+    known = torch.ones(40, 40, dtype=torch.bool)
+    known[20:, :5] = False
+    is_whole = mixed(known)[1].diagonal() == 1
+    assert is_whole.nonzero().flatten().tolist() == [0, 20]

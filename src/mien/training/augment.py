@@ -14,6 +14,8 @@ from mien.training.config import TrainingConfig
 
 #: ITU-R BT.601, as OpenCV and Pillow convert to grey.
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
+#: Of a face, as a share: more than half would make it the other one.
+LARGEST_MIXED_AREA = 0.5
 #: Steps of the coefficients of 8 x 8 pixels in JPEG at quality 50 (ITU-T T.81, table K.1).
 JPEG_STEPS = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -39,6 +41,31 @@ def augment(faces: Tensor, config: TrainingConfig, generator: torch.Generator) -
     compressed = jpeg(faces, draw.uniform(config.jpeg_quality, 100))
     faces = torch.where(draw.chosen(config.jpeg_share), compressed, faces)
     return _erase(faces, config, draw)
+
+
+def mix(
+    faces: Tensor,
+    targets: Tensor,
+    known: Tensor | None,
+    config: TrainingConfig,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Give chosen faces (N, 1, S, S) a patch of another, and targets (N, K) as much of its own.
+
+    Only faces whose `known` classes (N, K) are the same are mixed.
+    Source: CutMix, Yun et al. 2019, arXiv 1905.04899.
+    """
+    if config.mixing_share == 0:
+        return faces, targets
+    draw = Draw(len(faces), faces.device, generator)
+    chosen = draw.chosen(config.mixing_share)
+    if known is not None:
+        chosen &= (known == known.roll(1, dims=0)).all(dim=1).view(-1, 1, 1, 1)
+    half = draw.uniform(0, LARGEST_MIXED_AREA).sqrt().expand(-1, 2, 1, 1) / 2
+    centre = half + draw.uniform(0, 1, channels=2) * (1 - 2 * half)
+    patch = _patch(centre, half, faces) & chosen
+    area = patch.float().mean(dim=(1, 2, 3)).unsqueeze(1)
+    return torch.where(patch, faces.roll(1, dims=0), faces), targets.lerp(targets.roll(1, 0), area)
 
 
 def to_grey(faces: Tensor) -> Tensor:
@@ -163,10 +190,15 @@ def _cosines() -> Tensor:
 
 def _erase(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
     """Cover a patch of the chosen images with one grey (Zhong et al. 2017, arXiv 1708.04896)."""
-    places = (torch.arange(faces.shape[-1], device=faces.device) + 0.5) / faces.shape[-1]
     centre = draw.uniform(0, 1, channels=2)
     half = draw.uniform(0.1 * config.erase, config.erase, channels=2) / 2
+    covered = _patch(centre, half, faces) & draw.chosen(config.erase_share)
+    return torch.where(covered, draw.uniform(0, 1), faces)
+
+
+def _patch(centre: Tensor, half: Tensor, faces: Tensor) -> Tensor:
+    """Which pixels (N, 1, S, S) lie in a rectangle, across and down as shares (N, 2, 1, 1)."""
+    places = (torch.arange(faces.shape[-1], device=faces.device) + 0.5) / faces.shape[-1]
     across = (places.view(1, 1, 1, -1) - centre[:, :1]).abs() < half[:, :1]
     down = (places.view(1, 1, -1, 1) - centre[:, 1:]).abs() < half[:, 1:]
-    covered = across & down & draw.chosen(config.erase_share)
-    return torch.where(covered, draw.uniform(0, 1), faces)
+    return across & down

@@ -71,6 +71,7 @@ class TrainingConfig:
     jpeg_share: float = _setting(0.15, "Share of images compressed.", 0, 1)
     erase: float = _setting(0.3, "Largest side of the erased patch, as a share of the image's.", 0, 1)
     erase_share: float = _setting(0.4, "Share of images with an erased patch.", 0, 1)
+    mixing_share: float = _setting(0.0, "Share of images with a patch of another one, whose target then counts too (CutMix).", 0, 1)
 
     seed: int = _setting(0, "Seed of everything that is drawn.", 0, 2**63 - 1)
     precision: str = _setting("auto", "auto, float32 or bfloat16 (mixed).")

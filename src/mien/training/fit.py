@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.errors import MienError
-from mien.training.augment import augment, to_grey
+from mien.training.augment import augment, mix, to_grey
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.devices import uses_bfloat16
@@ -112,6 +112,7 @@ def train_step(
         answers = data.answers[rows]
     if answers is not None:
         targets = targets.lerp(within(answers, known), config.teacher_share)
+    faces, targets = mix(faces, targets, known, config, generator)
 
     def backward() -> float:
         torch.manual_seed(int(second))  # what is dropped is the same each time
