@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from mien.alignment import (
     CANONICAL_BOX,
     CANONICAL_LANDMARKS,
+    around,
     cut,
     face_transform,
     whole,
@@ -153,6 +154,20 @@ def test_the_border_is_repeated_outside_the_frame(scale: float) -> None:
     face = cut(frame, similarity(scale, 0, (-SIDE * scale / 2, 10)), SIDE)
     assert (face[:, : SIDE // 2 - 1] == 200).all()
     assert (cut(frame, similarity(scale, 0, (1000, 1000)), SIDE) == 100).all()
+
+
+@pytest.mark.parametrize("shift", [(-40, -60), (100, 80), (500, 350)], ids=["low", "in", "high"])
+@pytest.mark.parametrize(("scale", "degrees"), [(0.4, 20), (1.5, -30), (4.3, 10), (9.7, 170)])
+def test_the_part_around_a_cut_is_all_that_it_needs(
+    scale: float, degrees: float, shift: tuple[float, float]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640), np.uint8)
+    frame = np.asarray(cv2.GaussianBlur(noise, (0, 0), 4), np.uint8)
+    transform = similarity(scale, degrees, shift)
+    part, moved_transform = around(frame, transform, SIDE)
+    assert part.size <= frame.size
+    there = cut(part, moved_transform, SIDE).astype(float)
+    np.testing.assert_allclose(there, cut(frame, transform, SIDE).astype(float), atol=2)
 
 
 def test_a_cut_does_not_change_the_frame(crop: NDArray[np.uint8]) -> None:

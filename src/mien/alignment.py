@@ -57,11 +57,10 @@ def cut(frame: Image, transform: Matrix, side: int) -> Image:
     frame, to about twice the side, and once it is sampled at a multiple of the side again. Where
     the frame ends, its border is repeated.
     """
-    scale = float(np.hypot(transform[0, 0], transform[1, 0]))  # frame pixels a cut pixel
     most = max(frame.shape) // side + 1
-    shrink = max(1, min(int(scale / 2), most))
-    samples = max(1, min(math.ceil(scale / shrink - 0.05), most))
-    part, transform = _part(frame, transform, side, shrink)
+    shrink = min(_shrink(transform), most)
+    samples = max(1, min(math.ceil(_scale(transform) / shrink - 0.05), most))
+    part, transform = _shrunk(frame, transform, side, shrink)
     fine = transform / [samples, samples, 1]
     # Transforms count from the corner of the first pixel, OpenCV counts from its centre.
     fine[:, 2] += (fine[:, 0] + fine[:, 1] - 1) / 2
@@ -75,27 +74,42 @@ def cut(frame: Image, transform: Matrix, side: int) -> Image:
     return _resized(np.asarray(face, dtype=np.uint8), side)
 
 
-def _part(frame: Image, transform: Matrix, side: int, shrink: int) -> tuple[Image, Matrix]:
-    """What a cut needs of a frame, `shrink` x `shrink` pixels averaged to one; its transform."""
-    if shrink == 1:
-        return frame, transform
-    margin = 2 * shrink  # as far as cubic interpolation reaches
+def around(frame: Image, transform: Matrix, side: int) -> tuple[Image, Matrix]:
+    """The part of a frame that a cut needs, and the transform from the cut to that part.
+
+    It reaches as far beyond the cut as cubic interpolation does.
+    """
+    margin = 2 * _shrink(transform) + 2
     corners = transform @ [[0, 0, side, side], [0, side, 0, side], [1, 1, 1, 1]]
     ends = np.array(frame.shape[1::-1])
     low = np.clip(corners.min(axis=1) - margin, 0, ends - 1).astype(int)
-    width, height = np.clip(corners.max(axis=1) + margin, low + 1, ends).astype(int) - low
-    part = cv2.copyMakeBorder(
-        frame[low[1] : low[1] + height, low[0] : low[0] + width],
-        shrink,
-        shrink + -height % shrink,
-        shrink,
-        shrink + -width % shrink,
-        cv2.BORDER_REPLICATE,
-    )
-    size = (part.shape[1] // shrink, part.shape[0] // shrink)
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    moved = np.column_stack([transform[:, :2], transform[:, 2] - low + shrink])
+    high = np.clip(corners.max(axis=1) + margin, low + 1, ends).astype(int)
+    moved = np.column_stack([transform[:, :2], transform[:, 2] - low])
+    return frame[low[1] : high[1], low[0] : high[0]], moved
+
+
+def _shrunk(frame: Image, transform: Matrix, side: int, shrink: int) -> tuple[Image, Matrix]:
+    """What a cut needs of a frame, `shrink` x `shrink` pixels averaged to one; its transform."""
+    if shrink == 1:
+        return frame, transform
+    part, transform = around(frame, transform, side)
+    height, width = part.shape[:2]
+    down, right = shrink + -height % shrink, shrink + -width % shrink
+    wider = cv2.copyMakeBorder(part, shrink, down, shrink, right, cv2.BORDER_REPLICATE)
+    size = (wider.shape[1] // shrink, wider.shape[0] // shrink)
+    small = cv2.resize(wider, size, interpolation=cv2.INTER_AREA)
+    moved = np.column_stack([transform[:, :2], transform[:, 2] + shrink])
     return np.asarray(small, dtype=np.uint8), moved / shrink
+
+
+def _shrink(transform: Matrix) -> int:
+    """How many pixels of the frame, along a side, are averaged before anything else."""
+    return max(1, int(_scale(transform) / 2))
+
+
+def _scale(transform: Matrix) -> float:
+    """Pixels of the frame a pixel of the cut."""
+    return float(np.hypot(transform[0, 0], transform[1, 0]))
 
 
 def whole(face: Image, side: int) -> Image:

@@ -222,14 +222,13 @@ class EmotionRecognition:
         self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace]
     ) -> list[NDArray[np.uint8]]:
         """The faces of a frame in the canonical frame, each (S, S) grey."""
-        if not faces:
-            return []
-        frame_grey = to_grey(frame_rgb)
         side, canonical = self._model.metadata.input_size, self._model.metadata.landmarks
-        transforms = [
-            alignment.face_transform(face.box, _points(face), canonical, side) for face in faces
-        ]
-        return [alignment.cut(frame_grey, transform, side) for transform in transforms]
+        cuts = []
+        for face in faces:
+            transform = alignment.face_transform(face.box, _points(face), canonical, side)
+            part_rgb, transform = alignment.around(frame_rgb, transform, side)
+            cuts.append(alignment.cut(to_grey(part_rgb), transform, side))
+        return cuts
 
     def _answers(self, cuts: Sequence[NDArray[np.uint8]]) -> list[FaceResult]:
         """One answer a cut (S, S): emotions, and how far to trust them."""
