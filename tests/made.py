@@ -82,13 +82,16 @@ def distinct_face(label: int, generator: np.random.Generator) -> NDArray[np.uint
     return np.asarray(np.where(made_face(label, generator) == 230, 230, ground), dtype=np.uint8)
 
 
-def write_tables(folder: Path, rows: int = 60, seed: int = 0) -> tuple[Path, Path]:
+def write_tables(
+    folder: Path, rows: int = 60, seed: int = 0, training: int = 4
+) -> tuple[Path, Path]:
     """Write made `fer2013.csv` and `fer2013new.csv`, and return their paths.
 
-    Two thirds of the rows are for training; every tenth row has no image name.
+    So many rows are for training to one for validation and one for the test; every tenth row has
+    no image name.
     """
     generator = np.random.default_rng(seed)
-    usages = ["Training"] * 4 + ["PublicTest", "PrivateTest"]
+    usages = ["Training"] * training + ["PublicTest", "PrivateTest"]
     fer2013, ferplus = folder / "fer2013.csv", folder / "fer2013new.csv"
     with fer2013.open("w", newline="") as pixels, ferplus.open("w", newline="") as votes:
         pixels.write("emotion,pixels,Usage\n")
@@ -97,7 +100,7 @@ def write_tables(folder: Path, rows: int = 60, seed: int = 0) -> tuple[Path, Pat
             "unknown,NF\n"
         )
         for number in range(rows):
-            usage, label = usages[number % 6], number % CLASSES
+            usage, label = usages[number % len(usages)], number % CLASSES
             face = made_face(label, generator).flatten().tolist()
             name = "" if number % 10 == 9 else f"fer{number:07}.png"
             counts = made_votes(label, generator)

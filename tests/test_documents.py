@@ -67,7 +67,7 @@ def test_examples_run(
 ) -> None:
     if find_spec("facenet_pytorch") is None:
         monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_ins"), prepend=os.pathsep)
-    write_tables(tmp_path, rows=600)
+    write_tables(tmp_path, rows=210, training=1)
     write_prepared_faces(tmp_path / "faces", {"train": 64, "valid": 64})
     for name in ("clip.mp4", "other.mp4"):
         write_video(tmp_path / name, [astronaut] * 3, [0, 40, 80])
