@@ -100,7 +100,7 @@ class RetinaFace:
         if self._min_face_size is None:
             least_score = min(DOUBT_THRESHOLD, self._score_threshold)
             seen = self._look(frame_rgb, overview, least_score)
-            return _as_faces(self._surely(frame_rgb, seen))
+            return _as_faces(self._surely(frame_rgb, seen, overview))
         scale = min(RELIABLE_FACE_SIZE / self._min_face_size, LARGEST_ENLARGEMENT)
         seen = self._look(frame_rgb, scale, self._score_threshold)
         if scale > overview:
@@ -108,13 +108,16 @@ class RetinaFace:
             seen = _joined(large, _without_pieces(seen, large, LARGEST_FACE_SIZE / scale))
         return _as_faces(_without_overlaps(seen))
 
-    def _surely(self, frame_rgb: NDArray[np.uint8], seen: Candidates) -> Candidates:
-        """What is sure of what was seen, at once or by a closer look."""
+    def _surely(self, frame_rgb: NDArray[np.uint8], seen: Candidates, scale: float) -> Candidates:
+        """What is sure of what was seen at a scale, at once or by a look that is closer."""
         is_sure = np.asarray(seen.scores >= self._score_threshold)
         sure, doubts = (_without_overlaps(_chosen(seen, rows)) for rows in (is_sure, ~is_sure))
-        for box in _apart(doubts, sure).boxes[:MOST_DOUBTS]:
-            sure = _joined(sure, _apart(self._look_closer(frame_rgb, box), sure))
-        return _without_overlaps(sure)
+        doubts = _apart(doubts, sure)
+        is_closer = scale * CLOSER_REACH * doubts.boxes[:, 2:].max(axis=1) < CLOSER_SIDE
+        for box in doubts.boxes[is_closer][:MOST_DOUBTS]:
+            found = _apart(self._look_closer(frame_rgb, box), sure)
+            sure = _joined(sure, _without_overlaps(found))
+        return sure
 
     def _look_closer(self, frame_rgb: NDArray[np.uint8], box: NDArray[np.float64]) -> Candidates:
         """What is sure of the face at a box (4,), seen in a part of the frame."""
@@ -124,7 +127,7 @@ class RetinaFace:
         low = np.clip(middle - reach / 2, 0, ends - 1).astype(int)
         high = np.clip(middle + reach / 2, low + 1, ends).astype(int)
         least_score = max(CLOSER_THRESHOLD, self._score_threshold)
-        part = np.ascontiguousarray(frame_rgb[low[1] : high[1], low[0] : high[0]])
+        part = frame_rgb[low[1] : high[1], low[0] : high[0]]
         boxes, scores, landmarks = self._look(part, CLOSER_SIDE / reach, least_score)
         found = Candidates(boxes + np.array([*low, 0, 0]), scores, landmarks + low)
         return _chosen(found, _overlaps(found.boxes, box) >= LEAST_AGREEMENT)
