@@ -121,15 +121,17 @@ class TextTable(Table):
     def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
         super().__init__(path, labels, is_smoothed)
         self._file = path.open("wb", buffering=0)
+        self._length = 0
 
     def _append(self, text: str) -> None:
-        place = self._file.tell()
+        content = text.encode()
         try:
-            write_all(self._file, text.encode())
+            write_all(self._file, content)
         except OSError as error:
             with suppress(OSError):  # a device has no length
-                self._file.truncate(place)
+                self._file.truncate(self._length)
             raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
+        self._length += len(content)
 
     def close(self) -> None:
         """Finish the file."""
