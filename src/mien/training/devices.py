@@ -1,8 +1,15 @@
 """Where a training computes, and how precisely."""
 
+import ctypes
+import sys
+
 import torch
 
 from mien.errors import ConfigError
+
+#: Numbers of options in glibc's malloc.h: blocks that lie outside the heap, at most, and how much
+#: is free at the heap's end before it is given back.
+M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1
 
 
 def choose_device(name: str) -> torch.device:
@@ -33,3 +40,16 @@ def set_threads(threads: int) -> None:
     """Compute with so many threads on the CPU; 0 leaves the choice to PyTorch."""
     if threads:
         torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a step frees for the next one, where it is glibc.
+
+    By default it gives large blocks back, and the system clears every page before it comes again.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if set_option is not None:
+        set_option(M_MMAP_MAX, 0)
+        set_option(M_TRIM_THRESHOLD, ctypes.c_int(-1))
