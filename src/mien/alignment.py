@@ -55,19 +55,19 @@ def cut(frame: Image, transform: Matrix, side: int) -> Image:
 
     A large face is averaged over areas, so that it does not alias: first over whole pixels of the
     frame, to about twice the side, and once it is sampled at a multiple of the side again. Where
-    the frame ends, its border is repeated.
+    the frame ends, its border is repeated. Of a large frame `around` gives all that is needed.
     """
     most = max(frame.shape) // side + 1
     shrink = min(_shrink(transform), most)
     samples = max(1, min(math.ceil(_scale(transform) / shrink - 0.05), most))
-    part, transform = _shrunk(frame, transform, side, shrink)
+    small, transform = _shrunk(frame, transform, shrink)
     fine = transform / [samples, samples, 1]
     # Transforms count from the corner of the first pixel, OpenCV counts from its centre.
     fine[:, 2] += (fine[:, 0] + fine[:, 1] - 1) / 2
     # The mean of many samples is the same by the faster way.
     method = cv2.INTER_CUBIC if samples < 3 else cv2.INTER_LINEAR
     face = cv2.warpAffine(
-        part,
+        small,
         fine,
         (side * samples, side * samples),
         flags=method | cv2.WARP_INVERSE_MAP,
@@ -81,26 +81,36 @@ def around(frame: Image, transform: Matrix, side: int) -> tuple[Image, Matrix]:
 
     It reaches as far beyond the cut as cubic interpolation does.
     """
-    margin = 2 * _shrink(transform) + 2
-    corners = transform @ [[0, 0, side, side], [0, side, 0, side], [1, 1, 1, 1]]
-    ends = np.array(frame.shape[1::-1])
-    low = np.clip(corners.min(axis=1) - margin, 0, ends - 1).astype(int)
-    high = np.clip(corners.max(axis=1) + margin, low + 1, ends).astype(int)
-    moved = np.column_stack([transform[:, :2], transform[:, 2] - low])
-    return frame[low[1] : high[1], low[0] : high[0]], moved
+    shrink = _shrink(transform)
+    height, width = frame.shape[:2]
+    across, down = transform.tolist()
+    left, right = _reach(across, side, shrink, width)
+    top, bottom = _reach(down, side, shrink, height)
+    return frame[top:bottom, left:right], transform - [[0, 0, left], [0, 0, top]]
 
 
-def _shrunk(frame: Image, transform: Matrix, side: int, shrink: int) -> tuple[Image, Matrix]:
-    """What a cut needs of a frame, `shrink` x `shrink` pixels averaged to one; its transform."""
+def _reach(row: Sequence[float], side: int, shrink: int, end: int) -> tuple[int, int]:
+    """From where to where a cut reaches along one way of the frame, by a row of its transform.
+
+    It begins where whole groups of pixels do, so that they are averaged as in the whole frame.
+    """
+    margin = 2 * shrink + 2
+    low = row[2] + side * (min(row[0], 0) + min(row[1], 0)) - margin
+    high = row[2] + side * (max(row[0], 0) + max(row[1], 0)) + margin
+    begin = int(min(max(low, 0), end - 1)) // shrink * shrink
+    return begin, int(min(max(high, begin + 1), end))
+
+
+def _shrunk(frame: Image, transform: Matrix, shrink: int) -> tuple[Image, Matrix]:
+    """A frame with `shrink` x `shrink` pixels averaged to one, and the transform to it."""
     if shrink == 1:
         return frame, transform
-    part, transform = around(frame, transform, side)
-    height, width = part.shape[:2]
+    height, width = frame.shape[:2]
     down, right = shrink + -height % shrink, shrink + -width % shrink
-    wider = cv2.copyMakeBorder(part, shrink, down, shrink, right, cv2.BORDER_REPLICATE)
+    wider = cv2.copyMakeBorder(frame, shrink, down, shrink, right, cv2.BORDER_REPLICATE)
     size = (wider.shape[1] // shrink, wider.shape[0] // shrink)
     small = cv2.resize(wider, size, interpolation=cv2.INTER_AREA)
-    moved = np.column_stack([transform[:, :2], transform[:, 2] + shrink])
+    moved = transform + np.array([0, 0, shrink])
     return np.asarray(small, dtype=np.uint8), moved / shrink
 
 
@@ -111,7 +121,7 @@ def _shrink(transform: Matrix) -> int:
 
 def _scale(transform: Matrix) -> float:
     """Pixels of the frame a pixel of the cut."""
-    return float(np.hypot(transform[0, 0], transform[1, 0]))
+    return math.hypot(transform[0, 0], transform[1, 0])
 
 
 def whole(face: Image, side: int) -> Image:
@@ -141,9 +151,15 @@ def _turn(landmarks: NDArray[np.floating], canonical: Sequence[tuple[float, floa
     It is the turn of the similarity between them that is best by least squares.
     Source: Umeyama 1991, for two dimensions, where it is linear in complex numbers.
     """
-    source = np.array(canonical, dtype=np.float64) @ [1, 1j]
-    target = landmarks.astype(np.float64) @ [1, 1j]
-    return cmath.rect(1, cmath.phase((source - source.mean()).conj() @ (target - target.mean())))
+    source, target = _centred(canonical), _centred(landmarks.tolist())
+    products = (one.conjugate() * other for one, other in zip(source, target, strict=True))
+    return cmath.rect(1, cmath.phase(sum(products)))
+
+
+def _centred(points: Sequence[tuple[float, float]]) -> list[complex]:
+    numbers = [complex(x, y) for x, y in points]
+    middle = sum(numbers) / len(numbers)
+    return [number - middle for number in numbers]
 
 
 def _similarity(turn: complex, shift: complex) -> Matrix:

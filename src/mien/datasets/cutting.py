@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.alignment import CANONICAL_LANDMARKS, cut, face_transform, whole
+from mien.alignment import CANONICAL_LANDMARKS, around, cut, face_transform, whole
 from mien.datasets.faces import without_needless_colour
 from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError, ImageError
@@ -108,7 +108,7 @@ class Cutter:
     def _canonical(self, picture: NDArray[np.uint8], face: DetectedFace) -> NDArray[np.uint8]:
         landmarks = None if face.landmarks is None else np.asarray(face.landmarks)
         transform = face_transform(face.box, landmarks, CANONICAL_LANDMARKS, self._how.size)
-        return cut(picture, transform, self._how.size)
+        return cut(*around(picture, transform, self._how.size), self._how.size)
 
 
 def cut_faces(
