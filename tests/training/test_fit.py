@@ -212,6 +212,31 @@ def test_weight_decay_spares_offsets_and_normalisation() -> None:
     assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0.0)
 
 
+def test_what_is_fixed_stays_as_it_begins() -> None:
+    faces = face_set(*[[9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0]] * 4)
+    config = TrainingConfig(network="residual_xs", precision="float32", fixed=("stem", "blocks.0"))
+    run = TrainingRun.begin(config)
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    run.set_learning_rate(10)
+    train_step(run, training_data([faces], config), torch.arange(8))
+    after = run.network.state_dict()
+    same = {name for name, value in before.items() if torch.equal(value, after[name])}
+    assert same == {name for name in before if name.startswith(("stem.", "blocks.0."))}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (("stm",), "fixed names 'stm', but residual_xs consists of stem, blocks, dropout, head"),
+        (("",), "fixed names ''"),
+        (("stem", "blocks", "head"), "fixed leaves nothing of residual_xs to learn"),
+    ],
+)
+def test_fixed_names_parts_and_leaves_some(parts: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainingRun.begin(TrainingConfig(network="residual_xs", fixed=parts))
+
+
 def test_uphill_is_one_radius_along_the_gradient_and_back_again() -> None:
     network = torch.nn.Linear(3, 2)
     before = [weight.detach().clone() for weight in network.parameters()]

@@ -102,7 +102,7 @@ def train_step(
     targets = step_targets(data.targets[rows], config, generator, known)
 
     faces = faces.contiguous(memory_format=torch.channels_last)
-    run.network.train()
+    run.set_to_train()
     precision = torch.autocast(
         faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
     )

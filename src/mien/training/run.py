@@ -67,7 +67,7 @@ class TrainingRun:
         """A run before its first step.
 
         Raises:
-            ConfigError: there is no such network or device.
+            ConfigError: there is no such network, part of it, or device.
             ModelError: the initial weights are missing, damaged or another network's.
         """
         torch.manual_seed(config.seed)
@@ -85,6 +85,8 @@ class TrainingRun:
         teacher_digests: list[str],
     ) -> "TrainingRun":
         set_threads(config.threads)
+        for part in _fixed_parts(network, config):
+            part.requires_grad_(False)
         network = network.to(choose_device(config.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = copy.deepcopy(network).eval().requires_grad_(False)
         optimizer = _optimizer(network, config)
@@ -154,6 +156,12 @@ class TrainingRun:
         with replacing(path) as part:
             part.write_bytes(buffer.getbuffer())
 
+    def set_to_train(self) -> None:
+        """Have the network drop and normalise as in training, but for the parts that are fixed."""
+        self.network.train()
+        for part in _fixed_parts(self.network, self.config):
+            part.eval()
+
     def set_learning_rate(self, total_steps: int) -> float:
         """Warm-up to the highest learning rate, then half a cosine down to zero."""
         warmup_steps = self.config.warmup * total_steps
@@ -191,9 +199,20 @@ def _same_settings(path: Path, began: TrainingConfig, settings: dict[str, Any]) 
     return config
 
 
+def _fixed_parts(network: nn.Module, config: TrainingConfig) -> list[nn.Module]:
+    known = dict(network.named_modules())
+    for name in config.fixed:
+        if not name or name not in known:
+            parts = ", ".join(name for name, _ in network.named_children())
+            raise ConfigError(f"fixed names {name!r}, but {config.network} consists of {parts}")
+    return [known[name] for name in config.fixed]
+
+
 def _optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Weight decay acts on matrices and kernels only."""
-    parameters = list(network.parameters())
+    parameters = [one for one in network.parameters() if one.requires_grad]
+    if not parameters:
+        raise ConfigError(f"fixed leaves nothing of {config.network} to learn")
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
