@@ -201,15 +201,22 @@ def test_a_detected_face_needs_no_more_than_a_box() -> None:
     assert face.landmarks is None
 
 
-def test_a_doubtful_face_gets_a_closer_look(
-    detector: RetinaFace, astronaut_rgb: Frame, monkeypatch: pytest.MonkeyPatch
+#: What leaves out a closer look at candidates, and another one at the whole frame.
+LOOKS_LEFT_OUT = {"MOST_DOUBTS": 0, "AGAIN_ENLARGEMENT": 1}
+
+
+@pytest.mark.parametrize("without", LOOKS_LEFT_OUT)
+def test_a_doubtful_face_is_found_by_either_of_two_further_looks(
+    detector: RetinaFace, astronaut_rgb: Frame, monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
     small = cv2.resize(astronaut_rgb[50:185, 165:285], (26, 30), interpolation=cv2.INTER_AREA)
     frame = np.full((480, 640, 3), 255, np.uint8)
     frame[200:230, 300:326] = small
+    monkeypatch.setattr(f"mien.detection.{without}", LOOKS_LEFT_OUT[without])
     (face,) = detector.detect(frame)
     x, y, width, height = face.box
     assert 295 < x < x + width < 331
     assert 195 < y < y + height < 235
-    monkeypatch.setattr("mien.detection.MOST_DOUBTS", 0)
+    for name, value in LOOKS_LEFT_OUT.items():
+        monkeypatch.setattr(f"mien.detection.{name}", value)
     assert detector.detect(frame) == []

@@ -36,6 +36,10 @@ CLOSER_THRESHOLD, LEAST_AGREEMENT = 0.9, 0.3
 #: A candidate before a face of lower score may be another one if its share of the area is smaller.
 LARGEST_SHARE_BEFORE = 0.25
 
+#: A frame with candidates of which none is a face even so is looked at once more, so many times
+#: as large; what has this score then is a face.
+AGAIN_ENLARGEMENT, AGAIN_THRESHOLD = 1.5, 0.7
+
 #: Longer side of the picture that the network sees, unless `min_face_size` asks for another.
 WORKING_SIDE = 640
 #: A face of this many pixels in that picture is found reliably.
@@ -73,7 +77,8 @@ class RetinaFace:
             network sees is scaled for it, and the time grows with its area; large faces are then
             looked for in an overview beside. None looks at every frame with 640 pixels along its
             longer side, and closer at up to three places where there might be a face, for a
-            twelfth of that cost each.
+            twelfth of that cost each; where that finds none, at the frame once more, half as large
+            again, for twice the cost.
         score_threshold: faces with a lower score are left out.
         device: see `mien.sessions.create_session`.
         threads: see `mien.sessions.create_session`.
@@ -98,9 +103,7 @@ class RetinaFace:
         """Find the faces of a frame (H, W, 3)."""
         overview = min(WORKING_SIDE / max(frame_rgb.shape[:2]), LARGEST_ENLARGEMENT)
         if self._min_face_size is None:
-            least_score = min(DOUBT_THRESHOLD, self._score_threshold)
-            seen = self._look(frame_rgb, overview, least_score)
-            return _as_faces(self._surely(frame_rgb, seen, overview))
+            return _as_faces(self._seen_in_overview(frame_rgb, overview))
         scale = min(RELIABLE_FACE_SIZE / self._min_face_size, LARGEST_ENLARGEMENT)
         seen = self._look(frame_rgb, scale, self._score_threshold)
         if scale > overview:
@@ -108,9 +111,22 @@ class RetinaFace:
             seen = _joined(large, _without_pieces(seen, large, LARGEST_FACE_SIZE / scale))
         return _as_faces(_without_overlaps(seen))
 
-    def _surely(self, frame_rgb: NDArray[np.uint8], seen: Candidates, scale: float) -> Candidates:
+    def _seen_in_overview(self, frame_rgb: NDArray[np.uint8], scale: float) -> Candidates:
+        """What is sure at a scale; at a larger one, if there are candidates but nothing is."""
+        least_score = min(DOUBT_THRESHOLD, self._score_threshold)
+        seen = self._look(frame_rgb, scale, least_score)
+        sure = self._surely(frame_rgb, seen, scale, self._score_threshold)
+        larger = min(AGAIN_ENLARGEMENT * scale, LARGEST_ENLARGEMENT)
+        if len(sure.scores) > 0 or len(seen.scores) == 0 or larger == scale:
+            return sure
+        seen = self._look(frame_rgb, larger, least_score)
+        return self._surely(frame_rgb, seen, larger, max(AGAIN_THRESHOLD, self._score_threshold))
+
+    def _surely(
+        self, frame_rgb: NDArray[np.uint8], seen: Candidates, scale: float, threshold: float
+    ) -> Candidates:
         """What is sure of what was seen at a scale, at once or by a look that is closer."""
-        is_sure = np.asarray(seen.scores >= self._score_threshold)
+        is_sure = np.asarray(seen.scores >= threshold)
         sure, doubts = (_without_overlaps(_chosen(seen, rows)) for rows in (is_sure, ~is_sure))
         doubts = _apart(doubts, sure)
         is_closer = scale * CLOSER_REACH * doubts.boxes[:, 2:].max(axis=1) < CLOSER_SIDE
