@@ -7,9 +7,10 @@ import torch
 
 from mien.errors import ConfigError
 
-#: Numbers of options in glibc's malloc.h: blocks that lie outside the heap, at most, and how much
-#: is free at the heap's end before it is given back.
-M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1
+#: Numbers of options in glibc's malloc.h: from which size on a block lies outside the heap, with the
+#: largest value it takes, and how much is free at the heap's end before it is given back.
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+LARGEST_THRESHOLD_BYTES = 32 * 2**20
 
 
 def choose_device(name: str) -> torch.device:
@@ -45,11 +46,11 @@ def set_threads(threads: int) -> None:
 def keep_freed_memory() -> None:
     """Let the C library keep what a step frees for the next one, where it is glibc.
 
-    By default it gives large blocks back, and the system clears every page before it comes again.
+    By default it gives most blocks back, and the system clears every page before it comes again.
     """
     if not sys.platform.startswith("linux"):
         return
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if set_option is not None:
-        set_option(M_MMAP_MAX, 0)
+        set_option(M_MMAP_THRESHOLD, LARGEST_THRESHOLD_BYTES)
         set_option(M_TRIM_THRESHOLD, ctypes.c_int(-1))

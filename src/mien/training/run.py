@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mien.errors import ConfigError, ModelError
 from mien.files import replacing
 from mien.training.config import RUNNING, TrainingConfig
-from mien.training.devices import choose_device, set_threads
+from mien.training.devices import choose_device, keep_freed_memory, set_threads
 from mien.training.networks import build_network
 from mien.training.weights import load_initial_weights, read_torch_file
 
@@ -85,6 +85,7 @@ class TrainingRun:
         teacher_digests: list[str],
     ) -> "TrainingRun":
         set_threads(config.threads)
+        keep_freed_memory()
         for part in _fixed_parts(network, config):
             part.requires_grad_(False)
         network = network.to(choose_device(config.device), memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -12,7 +12,6 @@ from mien.files import check_writable
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
 from mien.training.data import scoring_data, training_data
-from mien.training.devices import keep_freed_memory
 from mien.training.export import export
 from mien.training.faces import TrainingFaces
 from mien.training.fit import Progress, fit
@@ -142,7 +141,6 @@ class Training:
             raise KeyboardInterrupt
         self.files.check_writable()
         write_leaks(self.files.leaks, self.faces.leaks)
-        keep_freed_memory()
         fit(self.run, self.data, self.scoring, self.teachers, on_step, self.save, stopped)
         self.save()
 
