@@ -7,8 +7,8 @@ import torch
 
 from mien.errors import ConfigError
 
-#: Numbers of options in glibc's malloc.h: from which size on a block lies outside the heap, with the
-#: largest value it takes, and how much is free at the heap's end before it is given back.
+#: Numbers of options in glibc's malloc.h: from which size on a block lies outside the heap, with
+#: the largest value it takes, and how much is free at the heap's end before it is given back.
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 LARGEST_THRESHOLD_BYTES = 32 * 2**20
 
