@@ -103,7 +103,7 @@ class RetinaFace:
         """Find the faces of a frame (H, W, 3)."""
         overview = min(WORKING_SIDE / max(frame_rgb.shape[:2]), LARGEST_ENLARGEMENT)
         if self._min_face_size is None:
-            return _as_faces(self._seen_in_overview(frame_rgb, overview))
+            return _as_faces(self._seen_by_default(frame_rgb, overview))
         scale = min(RELIABLE_FACE_SIZE / self._min_face_size, LARGEST_ENLARGEMENT)
         seen = self._look(frame_rgb, scale, self._score_threshold)
         if scale > overview:
@@ -111,7 +111,7 @@ class RetinaFace:
             seen = _joined(large, _without_pieces(seen, large, LARGEST_FACE_SIZE / scale))
         return _as_faces(_without_overlaps(seen))
 
-    def _seen_in_overview(self, frame_rgb: NDArray[np.uint8], scale: float) -> Candidates:
+    def _seen_by_default(self, frame_rgb: NDArray[np.uint8], scale: float) -> Candidates:
         """What is sure at a scale; at a larger one, if there are candidates but nothing is."""
         least_score = min(DOUBT_THRESHOLD, self._score_threshold)
         seen = self._look(frame_rgb, scale, least_score)
