@@ -220,3 +220,13 @@ def test_a_damaged_exif_entry_does_not_spoil_the_picture(tmp_path: Path) -> None
     damaged = content.replace(b"\x01\x0f\x00\x02", b"\x01\x00\x00\x02")
     assert damaged != content
     assert read_image(write(tmp_path, "turned.jpg", damaged)).shape == (48, 32, 3)
+
+
+@pytest.mark.parametrize("exif", [b"II*\0", b"MM", b"II*\0\xff\xff\xff\x7f"])
+def test_exif_that_ends_too_early_does_not_spoil_the_picture(exif: bytes, tmp_path: Path) -> None:
+    plain = encoded(Image.new("RGB", (48, 32)), "PNG")
+    chunk = struct.pack(">I", len(exif)) + b"eXIf" + exif
+    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    place = plain.index(b"IDAT") - 4
+    content = plain[:place] + chunk + plain[place:]
+    assert read_image(write(tmp_path, "photo.png", content)).shape == (32, 48, 3)

@@ -1,5 +1,6 @@
 """Pictures as they come in: arrays are checked, files are decoded."""
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from mien.files import replacing
 MOST_PIXELS = 100_000_000
 
 COLORS = ("BGR", "RGB")
+
+#: What Pillow raises where a file is no whole picture.
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 #: What makes a picture upright, by its EXIF orientation. Pillow's own way writes the EXIF anew,
 #: which fails where it is damaged.
@@ -98,7 +102,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: a folder, expected a picture") from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: too large ({error})") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except DAMAGE as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{path}: not a whole picture ({error})") from error
@@ -138,10 +142,19 @@ def _check_size(path: Path, image: Image.Image) -> None:
 
 def _decode(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
-    orientation = image.getexif().get(ExifTags.Base.Orientation)
-    if orientation in TURNS:
-        image = image.transpose(TURNS[orientation])
+    turn = TURNS.get(_orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
     if image.mode.startswith("I"):  # 16 bit a pixel, whatever the byte order
         values = np.asarray(image).astype(np.int64)
         image = Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
     return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    """By its EXIF; upright, 1, if there is none, or a damaged one."""
+    try:
+        orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGE:
+        return 1
+    return orientation
