@@ -139,6 +139,32 @@ def test_an_iterator_is_read_lazily_and_closed(recognition: EmotionRecognition) 
     assert closed == [True]
 
 
+@pytest.mark.parametrize("color", ["BGR", "RGB"])
+def test_an_iterator_may_refill_one_picture(color: str, recognition: EmotionRecognition) -> None:
+    def frames() -> Iterator[Image]:
+        picture = grey(0)
+        for number in range(6):
+            picture[:] = number
+            yield picture
+
+    results = recognition.stream(frames(), color=color)
+    assert [int(frame.image_rgb.max()) for frame in results] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_stream_that_is_closed_before_its_first_frame_closes_its_source(
+    recognition: EmotionRecognition,
+) -> None:
+    class Closing(Live):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    source = Closing()
+    recognition.stream(source).close()
+    assert source.closed == 1
+
+
 def test_a_folder_of_pictures_comes_in_the_order_of_names(
     tmp_path: Path, recognition: EmotionRecognition
 ) -> None:

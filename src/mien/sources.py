@@ -495,7 +495,10 @@ class Frames(Source):
             if isinstance(frame, tuple):
                 image, time_s = _timed(frame, number, last_s)
             last_s = time_s
-            yield TimedFrame(number, to_rgb(image, self._color), time_s)
+            image_rgb = to_rgb(image, self._color)
+            if np.may_share_memory(image_rgb, image):
+                image_rgb = image_rgb.copy()  # whoever reuses the memory does so before it is seen
+            yield TimedFrame(number, image_rgb, time_s)
 
     def close(self) -> None:
         """Close the iterable, if it is a generator or the like."""

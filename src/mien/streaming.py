@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, cast
 
 import cv2
 import numpy as np
@@ -110,12 +110,26 @@ _Waiting = deque[tuple[TimedFrame, Future[FoundFaces] | None]]
 def stream(
     analyst: Analyst, source: Source, detect_every: int, smoother: Smoother, workers: int
 ) -> Generator[StreamFrame, None, None]:
-    """Analyse the frames of a source; the source is closed at the end.
+    """Analyse the frames of a source; the source is closed at the end, or when this is closed.
 
     Frames are decoded, and their faces found and classified, ahead of time in threads. Of a live
     source only the newest frame is taken. Where faces are not looked for, they are followed by
     their motion.
     """
+    results = _results(analyst, source, detect_every, smoother, workers)
+    next(results)  # a generator that has not begun could not close anything
+    return cast("Generator[StreamFrame, None, None]", results)
+
+
+def _results(
+    analyst: Analyst, source: Source, detect_every: int, smoother: Smoother, workers: int
+) -> Generator[StreamFrame | None, None, None]:
+    """None to begin with, then what `stream` gives."""
+    try:
+        yield None
+    except GeneratorExit:
+        source.close()
+        raise
     ahead = 0 if source.is_live else min(2 * workers * detect_every, MOST_WAITING)
     waiting: _Waiting = deque()
     pool = ThreadPoolExecutor(workers)
