@@ -88,6 +88,14 @@ def test_the_picture_shows_who_was_there_when(tmp_path: Path, count: int) -> Non
     assert late["anger"] == 0
 
 
+def test_the_picture_begins_where_the_stream_does(tmp_path: Path) -> None:
+    timeline(*((3600 + step / 10, [face(1, "anger")]) for step in range(100))).draw(
+        tmp_path / "plot.png"
+    )
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert all(column(picture, share, ["anger"])["anger"] > 80 for share in (0.2, 0.5, 0.7))
+
+
 def test_labels_of_ones_own_have_colours_too() -> None:
     colors = emotion_colors(["calm", "anger", "tense"])
     assert colors["anger"] == COLORS["anger"]

@@ -69,6 +69,7 @@ class Timeline:
         self._labels = list(labels)
         self._moments: dict[int, _Moments] = {}
         self._here: list[_Moments] = []
+        self._first_s = 0.0
         self._last_s: float | None = None
         self._step_s = ONLY_FRAME_S
         self.frames = self.frames_without_face = 0
@@ -80,7 +81,9 @@ class Timeline:
 
     def add(self, frame: StreamFrame) -> None:
         """Add the faces of a frame."""
-        if self._last_s is not None:
+        if self._last_s is None:
+            self._first_s = frame.time_s
+        else:
             self._step_s = frame.time_s - self._last_s
         for moments in self._here:
             moments.steps_s[-1] = self._step_s
@@ -127,7 +130,7 @@ class Timeline:
         for axes, person in zip(every_axes, people, strict=False):
             self._draw_person(axes, person)
         for axes in every_axes:
-            axes.set_xlim(0, max(self.end_s, ONLY_FRAME_S))
+            axes.set_xlim(self._first_s, max(self.end_s, self._first_s + ONLY_FRAME_S))
             axes.set_ylim(0, 1)
             axes.set_yticks([0, 0.5, 1])
             axes.spines[["top", "right"]].set_visible(False)
