@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from mien.drawing import COLORS, draw_faces, label_text
+from mien.drawing import COLORS, draw_faces, emotion_colors, label_text
 from mien.images import to_rgb
 from mien.labels import EMOTIONS
 from mien.results import FaceResult
@@ -89,6 +89,15 @@ def test_an_unknown_label_has_a_colour(emotion: str, picture: Picture) -> None:
     drawn = draw_faces(picture, [face((150, 120, 100, 110), emotion=emotion, emotions=emotions)])
     (color,) = colors_of(drawn[229, 150:250])
     assert color not in (COLORS["happiness"], COLORS["neutral"])
+
+
+def test_box_and_bar_have_the_same_colour(picture: Picture) -> None:
+    emotions = {"bored": 0.7, "tense": 0.3}
+    one = face((100, 100, 120, 130), emotion="bored", emotions=emotions)
+    drawn = draw_faces(picture, [one], bars=True)
+    colors = emotion_colors(["bored", "tense"])
+    assert colors_of(drawn[229, 100:220]) == {colors["bored"]}
+    assert set(colors.values()) <= colors_of(drawn)
 
 
 def test_an_uncertain_answer_looks_different(picture: Picture) -> None:

@@ -228,7 +228,7 @@ def emotion_colors(labels: Sequence[str]) -> dict[str, str]:
 
 
 def _color(face: FaceResult) -> str:
-    return emotion_colors([*face["emotions"], face["emotion"]])[face["emotion"]]
+    return emotion_colors(list({**face["emotions"], face["emotion"]: 1}))[face["emotion"]]
 
 
 def _is_bright(color: str) -> bool:
