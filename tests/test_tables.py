@@ -98,6 +98,12 @@ def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:
         table.close()
 
 
+def test_endings_may_be_in_capitals(tmp_path: Path) -> None:
+    with open_table(tmp_path / "table.CSV", EMOTIONS, is_smoothed=False):
+        pass
+    assert (tmp_path / "table.CSV").read_text().startswith("frame,time_s,")
+
+
 def test_other_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"ends in one of \.csv, \.jsonl, \.parquet"):
         open_table(tmp_path / "table.xlsx", EMOTIONS, is_smoothed=False)

@@ -92,9 +92,9 @@ class Table(ABC):
 
 def check_table_path(path: Path) -> None:
     """Raise ConfigError if there is no such format, or a package for it is missing."""
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
-    if path.suffix == ".parquet" and find_spec("pyarrow") is None:
+    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise ConfigError("Parquet needs pyarrow, which is missing: pip install 'mien[parquet]'")
 
 
@@ -106,7 +106,7 @@ def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool) -> Ta
     """
     path = Path(path)
     check_table_path(path)
-    return FORMATS[path.suffix](path, labels, is_smoothed)
+    return FORMATS[path.suffix.lower()](path, labels, is_smoothed)
 
 
 def write_all(file: io.FileIO, content: bytes) -> None:
