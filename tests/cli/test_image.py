@@ -147,7 +147,7 @@ def test_files_folders_and_globs_are_found_once(arguments: list[str], images: li
     assert [line["image"] for line in lines_of(stdout)] == [str(Path(image)) for image in images]
 
 
-@pytest.mark.parametrize("path", ["gone.png", "gone/", "*.bmp", "empty"])
+@pytest.mark.parametrize("path", ["gone.png", "gone/", "*.bmp", "empty", "x" * 5000])
 def test_a_path_without_pictures_is_an_error(path: str, folder: Path) -> None:
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.txt").write_text("no picture")

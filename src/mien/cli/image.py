@@ -120,22 +120,32 @@ def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     found: dict[Path, None] = {}
     problems = []
     for text in paths:
-        path = Path(text)
-        if path.is_dir():
-            pictures = sorted(
-                p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.is_dir()
-            )
-            if not pictures:
-                problems.append(f"{text}: a folder without pictures")
-        elif path.exists() or not glob.has_magic(text):
-            pictures = [path]
-        else:
-            matches = glob.glob(text, recursive=True)  # noqa: PTH207 - the glob may be absolute
-            pictures = sorted(p for p in map(Path, matches) if p.is_file())
-            if not pictures:
-                problems.append(f"{text}: fits no file")
-        found.update(dict.fromkeys(pictures))
+        try:
+            found.update(dict.fromkeys(_pictures_of(text)))
+        except ImageError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{text}: can't be read ({error.strerror})")
     return list(found), problems
+
+
+def _pictures_of(text: str) -> list[Path]:
+    """The pictures that a path, a folder or a glob stands for."""
+    path = Path(text)
+    if path.is_dir():
+        pictures = sorted(
+            p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.is_dir()
+        )
+        if not pictures:
+            raise ImageError(f"{text}: a folder without pictures")
+    elif path.exists() or not glob.has_magic(text):
+        pictures = [path]
+    else:
+        matches = glob.glob(text, recursive=True)  # noqa: PTH207 - the glob may be absolute
+        pictures = sorted(p for p in map(Path, matches) if p.is_file())
+        if not pictures:
+            raise ImageError(f"{text}: fits no file")
+    return pictures
 
 
 def _output_names(pictures: Sequence[Path], out: Path | None) -> dict[Path, str]:
