@@ -190,6 +190,17 @@ def test_a_folder_that_links_lead_to_again_is_taken_once(tmp_path: Path) -> None
     assert [face.source for face in prepared.faces] == ["happy/a.png", "sad/b.png"]
 
 
+def test_pictures_without_a_class_are_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "1.png", "2.png")
+    refused = run(tmp_path / "images", tmp_path / "out", "--cropped")
+    assert refused.exit_code == 1
+    assert (
+        "images: nothing is left to take (pictures: 2, pictures outside of the class folders: 2), "
+        "expected class folders or --labels"
+    ) in " ".join(refused.stderr.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_classes_are_mapped_dropped_and_kept_by_name(tmp_path: Path) -> None:
     write_pictures(
         tmp_path / "images", *(f"{name}/1.png" for name in ("joy", "sad", "bored", "Odd"))

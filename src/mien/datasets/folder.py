@@ -74,7 +74,9 @@ def prepare(
         pictures = with_groups(pictures, group)
     report: dict[str, int] = {"pictures": len(pictures)}
     labels, answers = _answers(pictures, mapped, report)
-    check_labels(str(class_map), labels)
+    if not answers:
+        raise DataError(f"{_nothing_left(images, report)}, expected class folders or --labels")
+    check_labels(str(class_map or table or images), labels)
     pictures = [picture for picture in pictures if picture.path in answers]
     copies = copies_of([images / picture.path for picture in pictures])
     members = [
@@ -85,8 +87,7 @@ def prepare(
     split_of = _splits(members, given, valid_share, test_share, seed, report)
     faces = _faces(pictures, answers, split_of)
     if not faces:
-        told = ", ".join(f"{what}: {count:,}" for what, count in report.items())
-        raise DataError(f"{images}: nothing is left to take ({told})")
+        raise DataError(_nothing_left(images, report))
     settings = {
         **asdict(how),
         "group": group,
@@ -100,6 +101,11 @@ def prepare(
     outcomes = cut_faces(how, jobs, processes, on_step)
     details = {"settings": settings, "report": report}
     return finish(out, PreparedSet("folder", labels, faces, details), outcomes)
+
+
+def _nothing_left(images: Path, report: Mapping[str, int]) -> str:
+    told = ", ".join(f"{what}: {count:,}" for what, count in report.items())
+    return f"{images}: nothing is left to take ({told})"
 
 
 def _answers(
