@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     try:
         yield part
-        with part.open("rb") as file:
+        with part.open("r+b") as file:  # Windows flushes only what may be written to
             os.fsync(file.fileno())
         part.replace(path)
     finally:
