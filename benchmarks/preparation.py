@@ -22,6 +22,7 @@ import numpy as np
 from mien.alignment import cut, whole
 from mien.datasets import cutting
 from mien.datasets.cutting import Cut
+from mien.datasets.faces import write_face
 from mien.datasets.folder import prepare
 from mien.detection import RetinaFace
 from mien.images import read_image
@@ -84,7 +85,7 @@ def stages(images: Path, out: Path, how: Cut) -> dict[str, float]:
         patch.object(RetinaFace, "detect", lambda *given: timed("detection", detect)(*given)),
         stage("cut", timed("cutting", cut)),
         stage("whole", timed("cutting", whole)),
-        stage("write_png", timed("compressing and writing", cutting.write_png)),
+        stage("write_face", timed("compressing and writing", write_face)),
     ):
         began = time.process_time()
         prepare(images, out, group=r"(person\d+)", how=how)

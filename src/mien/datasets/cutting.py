@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.alignment import CANONICAL_LANDMARKS, around, cut, face_transform, whole
-from mien.datasets.faces import without_needless_colour
+from mien.datasets.faces import write_face
 from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError, ImageError
 from mien.images import read_image
@@ -102,7 +102,7 @@ class Cutter:
             if self._how.several == "skip" and not all(_is_part(one, largest) for one in found):
                 return Outcome("several faces")
             face = self._canonical(picture, largest)
-        write_png(job.target, face)
+        write_face(job.target, face)
         return Outcome("taken")
 
     def _canonical(self, picture: NDArray[np.uint8], face: DetectedFace) -> NDArray[np.uint8]:
@@ -140,15 +140,6 @@ def cut_faces(
             if on_step is not None:
                 on_step(len(outcomes), len(jobs), "pictures done")
     return outcomes
-
-
-def write_png(path: Path, face: NDArray[np.uint8]) -> None:
-    """Write RGB (S, S, 3) or grey (S, S), whole or not at all."""
-    plain = without_needless_colour(face)
-    order = plain if plain.ndim == 2 else cv2.cvtColor(plain, cv2.COLOR_RGB2BGR)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(cv2.imencode(".png", order)[1].tobytes())
-    part.replace(path)
 
 
 @contextmanager

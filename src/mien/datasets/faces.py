@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,3 +83,12 @@ def without_needless_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim == 3 and all(np.array_equal(image[..., 0], image[..., i]) for i in (1, 2)):
         return image[..., 0]
     return image
+
+
+def write_face(path: Path, face: NDArray[np.uint8]) -> None:
+    """Write RGB (S, S, 3) or grey (S, S) as PNG, whole or not at all."""
+    plain = without_needless_colour(face)
+    order = plain if plain.ndim == 2 else cv2.cvtColor(plain, cv2.COLOR_RGB2BGR)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(cv2.imencode(".png", order)[1].tobytes())
+    part.replace(path)

@@ -10,11 +10,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.faces import FaceSet, read_face, stacked
+from mien.datasets.faces import FaceSet, read_face, stacked, write_face
 from mien.datasets.fer2013 import PixelRow, read_pixel_rows
 from mien.datasets.vote_table import (
     LABEL_FILE,
@@ -78,7 +77,7 @@ def prepare(
     for done, (pixels, votes) in enumerate(pairs, start=1):
         _check_pair(fer2013, ferplus, pixels, votes, len(table))
         if votes.line in wanted:
-            _write_png(folder_of[votes.usage] / votes.name, pixels.pixels)
+            write_face(folder_of[votes.usage] / votes.name, pixels.pixels)
         if on_row is not None:
             on_row(done, len(table))
 
@@ -169,12 +168,6 @@ def _check_pair(
             f"{fer2013}, line {pixels.line}: Usage is {pixels.usage!r}, but {votes.usage!r} in "
             f"{ferplus}, line {votes.line}: expected the same order in both"
         )
-
-
-def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-    part.replace(path)
 
 
 def _read_image(folder: Path, row: VoteRow) -> NDArray[np.uint8]:
