@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mien.datasets.vote_table import REPOSITORY_EDITION, TABLE_EDITION
 from mien.errors import DataError
 from mien.evaluation.card import read_report, write_card
 from mien.evaluation.report import write_report
@@ -138,6 +139,48 @@ def test_without_further_reports_the_card_says_what_was_not_measured(
     assert "- Cost of the training: not stated" in text
     assert "- By these very faces settings are chosen" in text
     assert "$" not in text
+
+
+def test_only_a_model_of_ferplus_is_said_to_be_one(reports: Path, tmp_path: Path) -> None:
+    report = read_report(reports / "valid")
+    write_card(tmp_path / "card.md", report)
+    other = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "FER-2013" not in other
+    assert "mien prepare ferplus" not in other
+    assert "    mien validate --data-dir DATA_DIR --model" in other
+    data = {split: {"faces": 10, "votes": REPOSITORY_EDITION} for split in ("train", "valid")}
+    provenance = {**report.values["provenance"], "data": data}
+    values = {**report.values, "votes": TABLE_EDITION, "provenance": provenance}
+    write_card(tmp_path / "card.md", replace(report, values=values))
+    ferplus = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "The pictures are those of FER-2013" in ferplus
+    assert "    mien prepare ferplus --fer2013" in ferplus
+    assert "    mien validate --data-dir ferplus --model" in ferplus
+
+
+def test_the_card_says_how_its_figures_are_made(text: str) -> None:
+    assert re.search(r"    mien validate .* --split test --robustness --report test\n", text)
+    assert "    python benchmarks/not_faces.py test " in text
+    assert text.endswith("    mien card test --other valid --out model-card.md\n")
+
+
+def test_a_model_made_in_several_steps_says_so(reports: Path, tmp_path: Path) -> None:
+    told = card(reports, tmp_path / "card.md", made="Averaged, see `steps.md`.")
+    assert "Averaged, see `steps.md`.\n\nThe settings of the last training:\n\n```toml" in told
+    assert "mien train" not in told
+
+
+def test_a_new_report_leaves_nothing_of_the_one_before(reports: Path, tmp_path: Path) -> None:
+    result = validate(made_model(), reports, "valid")
+    for name in ("not_faces.json", "robustness.csv"):
+        (tmp_path / name).write_text("of another model")
+    write_report(tmp_path, result)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("logits.csv", "report.html", "scores.json")
+    }
+    (tmp_path / "not_faces.json").write_text("{")
+    with pytest.raises(DataError, match=r"not_faces\.json: damaged"):
+        read_report(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,13 @@ def card(
         typer.Option(help="Report on the other split, to count rare classes over both."),
     ] = None,
     cost: Annotated[str, typer.Option(help="What the training took, in words.")] = "not stated",
+    made: Annotated[
+        str | None,
+        typer.Option(help="How the model was made (Markdown), if not by one training on its data."),
+    ] = None,
 ) -> None:
     """Write a model card, and its pictures into a folder beside it."""
     from mien.evaluation.card import read_report, write_card
 
-    write_card(out, read_report(report), read_report(other) if other else None, cost)
+    write_card(out, read_report(report), read_report(other) if other else None, cost, made)
     console.say(f"Model card: {out}")

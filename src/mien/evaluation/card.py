@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mien.datasets.vote_table import EDITIONS
 from mien.errors import DataError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import Scores, Share, class_scores
@@ -20,6 +21,15 @@ from mien.evaluation.plain import from_plain
 from mien.evaluation.report import CLASS_HEAD, class_rows, estimate, percent, rate
 from mien.evaluation.robustness import ChangeScores
 from mien.files import replacing
+
+FERPLUS_SETS = """\
+The pictures are those of FER-2013 (Goodfellow et al. 2013): grey, 48 pixels wide, found by a web
+search for words of emotion. The labels are those of FER+ (Barsoum et al. 2016): ten people have
+named an expression for each."""
+FERPLUS_LABELS = " Many of the faces are posed, and some are drawn."
+FERPLUS_PREPARATION = (
+    "mien prepare ferplus --fer2013 fer2013.csv --ferplus fer2013new.csv --out ferplus"
+)
 
 #: Classes with fewer faces than this are counted over both splits as well.
 RARE = 50
@@ -51,19 +61,18 @@ def read_report(folder: Path) -> StoredReport:
     Raises:
         DataError: `scores.json` is missing, damaged, or of an earlier version of mien.
     """
-    path = folder / "scores.json"
+    path, not_faces = folder / "scores.json", folder / "not_faces.json"
     if not path.is_file():
         raise DataError(f"{folder}: no scores.json, so no report of 'mien validate'")
+    values = _read_json(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
         changes = values["robustness"] or ()
-        not_faces = folder / "not_faces.json"
         return StoredReport(
             values,
             from_plain(Scores, values),
             from_plain(Certainty, values["certainty"]),
             tuple(from_plain(ChangeScores, one) for one in changes),
-            json.loads(not_faces.read_text(encoding="utf-8")) if not_faces.is_file() else None,
+            _read_json(not_faces) if not_faces.is_file() else None,
         )
     except KeyError as error:
         raise DataError(f"{path}: lacks {error}; make it again with 'mien validate'") from error
@@ -71,8 +80,22 @@ def read_report(folder: Path) -> StoredReport:
         raise DataError(f"{path}: damaged ({error})") from error
 
 
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: damaged ({error})") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: damaged (a {type(values).__name__}, expected an object)")
+    return values
+
+
 def write_card(
-    path: Path, report: StoredReport, other: StoredReport | None = None, cost: str = UNSTATED
+    path: Path,
+    report: StoredReport,
+    other: StoredReport | None = None,
+    cost: str = UNSTATED,
+    made: str | None = None,
 ) -> None:
     """Write a model card, and its pictures into a folder beside it.
 
@@ -81,6 +104,7 @@ def write_card(
         report: what the card is about.
         other: the report on the other split, to count rare classes over both.
         cost: what the training took, in words.
+        made: how the model was made, in Markdown, if not by one training on its data.
 
     Raises:
         DataError: the other report is on the same split, or on another model.
@@ -99,7 +123,7 @@ def write_card(
         with replacing(pictures / f"{name}.png") as part:
             figure.savefig(part, format="png", dpi=130)
     with replacing(path) as part:
-        part.write_text(card_text(report, other, cost, pictures.name), encoding="utf-8")
+        part.write_text(card_text(report, other, cost, made, pictures.name), encoding="utf-8")
 
 
 def _check_other(report: StoredReport, other: StoredReport) -> None:
@@ -112,13 +136,17 @@ def _check_other(report: StoredReport, other: StoredReport) -> None:
         )
 
 
-def card_text(report: StoredReport, other: StoredReport | None, cost: str, pictures: str) -> str:
+def card_text(
+    report: StoredReport, other: StoredReport | None, cost: str, made: str | None, pictures: str
+) -> str:
     """The card in Markdown, its pictures in the folder `pictures` beside it."""
     values, provenance = report.values, report.values["provenance"]
     return Template(_template()).substitute(
         model=PurePath(values["model"]).name,
         labels=", ".join(values["labels"]),
         data=_bullets(_data(report)),
+        sets=FERPLUS_SETS if _is_of_ferplus(values) else "These sets say what their pictures are.",
+        labels_limit=FERPLUS_LABELS if _is_of_ferplus(values) else "",
         summary=_table(("", ""), _summary(report)),
         classes=_table(CLASS_HEAD, class_rows(report.scores.classes)),
         rare=_rare_classes(report, other),
@@ -134,7 +162,9 @@ def card_text(report: StoredReport, other: StoredReport | None, cost: str, pictu
         not_faces=_not_faces(report),
         robustness=_robustness(report.changes),
         origin=_bullets(_origin(provenance, cost)),
+        making=_making(values, made),
         settings=_toml(provenance.get("settings", {})),
+        measuring=_code(_measuring(report, other)),
         split=values["split"],
         pictures=pictures,
     )
@@ -142,6 +172,14 @@ def card_text(report: StoredReport, other: StoredReport | None, cost: str, pictu
 
 def _template() -> str:
     return (files("mien") / "assets" / "model-card.md").read_text(encoding="utf-8")
+
+
+def _is_of_ferplus(values: dict[str, Any]) -> bool:
+    """Whether all that the model learnt from and was measured on is FER+."""
+    data = values["provenance"].get("data", {})
+    known = [one["votes"] for one in data.values()] + [values["votes"]]
+    editions = {edition for votes in known for edition in votes.split("; ")}
+    return editions <= set(EDITIONS.values())
 
 
 def _data(report: StoredReport) -> list[str]:
@@ -259,6 +297,40 @@ def _origin(provenance: dict[str, Any], cost: str) -> list[str]:
         f"Weights it began with: {PurePath(settings.get('initial_weights') or 'random').name}",
         f"Cost of the training: {cost}",
     ]
+
+
+def _making(values: dict[str, Any], made: str | None) -> str:
+    if made is not None:
+        return f"{made}\n\nThe settings of the last training:"
+    preparation = [FERPLUS_PREPARATION] if _is_of_ferplus(values) else []
+    folder = _data_dir(values)
+    training = f"mien train --data-dir {folder} --model-path model.onnx --config settings.toml"
+    return f"{_code([*preparation, training])}\n\nwith these `settings.toml`:"
+
+
+def _measuring(report: StoredReport, other: StoredReport | None) -> list[str]:
+    values = report.values
+    model = f"--data-dir {_data_dir(values)} --model {PurePath(values['model']).name}"
+    split, changed = values["split"], " --robustness" if report.changes else ""
+    lines = [f"mien validate {model} --split {split}{changed} --report {split}"]
+    if report.not_faces is not None:
+        lines.append(f"python benchmarks/not_faces.py {split} {PurePath(values['model']).name}")
+    if other is None:
+        return [*lines, f"mien card {split} --out model-card.md"]
+    second = other.values["split"]
+    return [
+        *lines,
+        f"mien validate {model} --split {second} --report {second}",
+        f"mien card {split} --other {second} --out model-card.md",
+    ]
+
+
+def _data_dir(values: dict[str, Any]) -> str:
+    return "ferplus" if _is_of_ferplus(values) else "DATA_DIR"
+
+
+def _code(lines: Sequence[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _toml(settings: dict[str, Any]) -> str:

@@ -58,6 +58,8 @@ def write_report(folder: Path, result: Validation) -> None:
     `robustness.csv` with the logits of the changed faces joins them where those were measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for name in ("robustness.csv", "not_faces.json", "not_faces.csv"):
+        (folder / name).unlink(missing_ok=True)  # of an earlier report
     _write_text(folder / "report.html", report_page(result))
     _write_text(folder / "scores.json", json.dumps(result.to_dict(), indent=1) + "\n")
     head = ("name", "label", *result.labels, "face_likeness")
@@ -79,7 +81,7 @@ def write_reports(folder: Path, results: Validations) -> None:
             write_report(folder / str(place), one)
 
 
-SETS_HEAD = ("Data set", "Accuracy", "Macro F1", "Likelihood", "Calibration error", "Faces")
+SETS_HEAD = ("Data set", "Accuracy", "Macro F1", "NLL", "Calibration error", "Faces")
 
 
 def set_rows(results: Validations) -> list[tuple[str, ...]]:
@@ -178,7 +180,7 @@ def certainty_rows(certainty: Certainty) -> list[tuple[str, str]]:
     ]
 
 
-ROBUSTNESS_HEAD = ("Change", "Accuracy", "Loss", "Uncertain", "Accuracy on the rest")
+ROBUSTNESS_HEAD = ("Change", "Accuracy", "Accuracy lost", "Uncertain", "Accuracy on the rest")
 
 
 def robustness_rows(changes: Sequence[ChangeScores]) -> list[tuple[str, ...]]:
@@ -247,7 +249,7 @@ def _numbers(logits: NDArray[np.float32]) -> list[str]:
 
 
 def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with replacing(path) as part, part.open("w", newline="") as file:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(head)
         writer.writerows(rows)
