@@ -184,6 +184,8 @@ def tilted(logits: Tensor, data: TrainingData, config: TrainingConfig) -> Tensor
 
     Source: logit adjustment, Menon et al. 2021, arXiv 2007.07314.
     """
+    if config.balance == 0:
+        return logits
     frequency = data.frequencies().clamp(min=1 / len(data.targets))
     return logits + config.balance * frequency.log()
 
