@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from mien.training.run import TrainingRun
 
 BATCH = 512
+#: Training faces that the normalisation is measured on.
+FACES = 4096
 
 
 @torch.no_grad()
@@ -33,7 +35,7 @@ def main() -> None:
     between = {name: mean([end[name] for end in ends], weights) for name in ends[-1]}
     run.average.load_state_dict(between)
     if not options.keep_normalisation:
-        measure_normalisation(run.average, training_faces(options.data_dir))
+        measure_normalisation(run.average, training_faces(options.data_dir, FACES))
     run.save(options.averaged)
 
 

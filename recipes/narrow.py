@@ -44,10 +44,10 @@ def main() -> None:
     torch.save(narrow.state_dict(), path)
 
 
-def training_faces(data_dir: Path) -> Tensor:
+def training_faces(data_dir: Path, count: int = FACES) -> Tensor:
     """Grey training faces (N, 1, 48, 48) from 0 to 1, drawn from all."""
     images = read_split(data_dir, "train").images
-    chosen = np.random.default_rng(0).choice(len(images), min(FACES, len(images)), replace=False)
+    chosen = np.random.default_rng(0).choice(len(images), min(count, len(images)), replace=False)
     return torch.from_numpy(images[chosen])[:, None].float() / 255
 
 

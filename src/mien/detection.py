@@ -78,7 +78,7 @@ class RetinaFace:
             looked for in an overview beside. None looks at every frame with 640 pixels along its
             longer side, and closer at up to three places where there might be a face, for a
             twelfth of that cost each; where that finds none, at the frame once more, half as large
-            again, for twice the cost.
+            again, for a little more than twice the cost.
         score_threshold: faces with a lower score are left out.
         device: see `mien.sessions.create_session`.
         threads: see `mien.sessions.create_session`.
