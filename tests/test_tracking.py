@@ -17,6 +17,12 @@ def face(seed: int) -> Image:
 ANNA, BERTA = face(1), face(2)
 
 
+def shaken(cut: Image, generator: np.random.Generator) -> Image:
+    """The same face with another expression, say."""
+    other = face(int(generator.integers(9, 10**6)))
+    return np.asarray(cv2.addWeighted(cut, 0.8, other, 0.2, 0), dtype=np.uint8)
+
+
 def test_a_face_keeps_its_number_while_it_moves() -> None:
     tracker = Tracker()
     numbers = [
@@ -75,7 +81,18 @@ def test_a_face_that_is_missed_for_a_moment_keeps_its_number() -> None:
 def test_whoever_comes_back_later_is_somebody_new() -> None:
     tracker = Tracker()
     assert tracker.update([(100, 50, 60, 60)], [ANNA], 0.0) == [1]
+    assert tracker.update([], [], 0.1) == []
     assert tracker.update([(100, 50, 60, 60)], [ANNA], PATIENCE_S + 0.1) == [2]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.2, 2.0, 10.0])
+def test_whoever_stays_keeps_the_number_however_rarely_they_are_looked_for(seconds: float) -> None:
+    tracker, generator = Tracker(), np.random.default_rng(0)
+    for step in range(10):
+        places = [(x + 15 * generator.standard_normal(), 50, 60, 60) for x in (100, 300)]
+        cuts = [shaken(ANNA, generator), shaken(BERTA, generator)]
+        assert tracker.update(places, cuts, step * seconds) == [1, 2]
+    assert tracker.update(places[::-1], cuts[::-1], 10 * seconds) == [2, 1]
 
 
 def test_another_face_in_the_same_place_is_somebody_else() -> None:

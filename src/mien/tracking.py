@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 Box = Sequence[float]
 Floats = NDArray[np.float64]
 
-#: A face that is not seen for so long, in seconds, is somebody new when it comes back.
+#: A face that is looked for in vain for so long, in seconds, is somebody new when it comes back.
 PATIENCE_S = 1.5
+#: A motion is expected to last so long, in seconds, if nobody looks in between.
+LONGEST_MOTION_S = 1.0
 #: Deviations of a measured place, of that of a face all covered, and of the acceleration in a
 #: second, in sides of the face.
 PLACE_DEVIATION, COVER_DEVIATION, ACCELERATION = 0.05, 0.3, 4.0
@@ -65,9 +67,14 @@ class Track:
         self.spread = np.diag([(PLACE_DEVIATION * self.side) ** 2, speed**2])
 
     def move_on(self, seconds: float) -> None:
-        """Expect it where its motion takes it."""
+        """Expect it where its motion takes it; in a long time no farther than in a short one."""
+        moving_s = min(seconds, LONGEST_MOTION_S)
+        if moving_s < seconds:
+            slower = np.array([1.0, moving_s / seconds])
+            self.velocity = self.velocity * slower[1]
+            self.spread = self.spread * np.outer(slower, slower)
         step = np.array([[1.0, seconds], [0.0, 1.0]])
-        shake = np.array([seconds**2 / 2, seconds]) * ACCELERATION * self.side
+        shake = moving_s**2 / 2 * np.array([1.0, 2 / max(seconds, 1e-9)]) * ACCELERATION * self.side
         self.centre = self.centre + seconds * self.velocity
         self.spread = step @ self.spread @ step.T + np.outer(shake, shake)
 
@@ -109,9 +116,14 @@ class Tracker:
             cuts: the same faces in the canonical frame, each (S, S) grey.
             time_s: when the frame is shown; never earlier than the frame before.
         """
-        elapsed = 0.0 if self._now_s is None else max(0.0, time_s - self._now_s)
+        before_s = time_s if self._now_s is None else self._now_s
+        elapsed = max(0.0, time_s - before_s)
         self._now_s = time_s
-        self._tracks = [one for one in self._tracks if time_s - one.seen_s <= PATIENCE_S]
+        self._tracks = [
+            one
+            for one in self._tracks
+            if one.seen_s >= before_s or time_s - one.seen_s <= PATIENCE_S
+        ]
         for track in self._tracks:
             track.move_on(elapsed)
         centres = [np.array([x + w / 2, y + h / 2]) for x, y, w, h in boxes]
