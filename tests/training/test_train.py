@@ -316,7 +316,10 @@ def test_a_loss_that_runs_away_is_an_error(ferplus_dir: Path, tmp_path: Path) ->
     done = mien(*command(ferplus_dir, tmp_path, "--network", "vgg13", "--learning-rate", "1e9"))
     assert done.returncode == 1
     assert "try a lower learning_rate" in done.stderr
+    assert "checkpoint" not in done.stderr  # there is none yet
     assert not (tmp_path / "model.onnx").exists()
+    again = mien(*command(ferplus_dir, tmp_path, "--epochs", "1"))
+    assert again.returncode == 0, again.stderr
 
 
 def test_a_student_learns_from_a_teacher(

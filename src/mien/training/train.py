@@ -30,8 +30,8 @@ class TrainingFiles:
             raise ConfigError(f"the model path is {str(self.model)!r}, expected a name in .onnx")
 
     def check_free(self) -> None:
-        """Raise ConfigError if one of the files is there."""
-        for path in (self.model, self.checkpoint, self.table, self.curves, self.leaks):
+        """Raise ConfigError if one of the files that come of the training is there."""
+        for path in (self.model, self.checkpoint, self.table, self.curves):
             if path.exists():
                 raise ConfigError(
                     f"{path} is there already: go on with its training (--resume), "
