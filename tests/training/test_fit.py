@@ -16,7 +16,15 @@ from mien.training.data import (
     scoring_data,
     training_data,
 )
-from mien.training.fit import step_targets, target_loss, tilted, train_step, uphill, within
+from mien.training.fit import (
+    batches,
+    step_targets,
+    target_loss,
+    tilted,
+    train_step,
+    uphill,
+    within,
+)
 from mien.training.run import TrainingRun
 
 
@@ -262,3 +270,22 @@ def test_a_sharpness_radius_takes_the_gradient_from_uphill() -> None:
         weights.append(run.network.state_dict()["head.weight"])
     torch.testing.assert_close(weights[0], weights[1], rtol=1e-3, atol=1e-6)
     assert not torch.allclose(weights[0], weights[2], rtol=1e-2, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("faces", "batch_size", "expected"),
+    [
+        (28_386, 128, (128, 221)),
+        (320, 32, (32, 10)),
+        (255, 128, (127, 2)),
+        (200, 128, (100, 2)),
+        (100, 128, (100, 1)),
+        (2, 128, (2, 1)),
+    ],
+)
+def test_an_epoch_takes_nearly_all_faces(
+    faces: int, batch_size: int, expected: tuple[int, int]
+) -> None:
+    assert batches(faces, batch_size) == expected
+    size, steps = expected
+    assert size * steps >= 0.95 * faces

@@ -64,8 +64,7 @@ def fit(
         MienError: the loss is no number any more.
     """
     config = run.config
-    batch_size = min(config.batch_size, data.faces_per_epoch)
-    steps_per_epoch = data.faces_per_epoch // batch_size
+    batch_size, steps_per_epoch = batches(data.faces_per_epoch, config.batch_size)
     total_steps = config.epochs * steps_per_epoch
     order = np.empty(0, dtype=np.int64)
     while run.step < total_steps and not stopped():
@@ -77,9 +76,10 @@ def fit(
         rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
         loss = train_step(run, data, rows.to(data.images.device), teachers)
         if not math.isfinite(loss):
+            kept = " (the checkpoint of the last epoch is whole)" if run.history else ""
             raise MienError(
                 f"the loss is {loss} at step {run.step + 1}: try a lower learning_rate than "
-                f"{config.learning_rate} (the last checkpoint is whole)"
+                f"{config.learning_rate}{kept}"
             )
         run.step += 1
         run.epoch_loss += loss
@@ -88,6 +88,18 @@ def fit(
         if run.step % steps_per_epoch == 0:
             _finish_epoch(run, scoring, epoch, rate, steps_per_epoch)
             on_epoch()
+
+
+def batches(faces: int, batch_size: int) -> tuple[int, int]:
+    """The images of a step and the steps of an epoch that leave out a twentieth of it at most.
+
+    What is left out of one epoch is drawn for another; a small set has smaller batches instead.
+    """
+    batch_size = min(batch_size, faces)
+    steps = faces // batch_size
+    if 20 * (faces % batch_size) > faces:
+        steps += 1
+    return faces // steps, steps
 
 
 def train_step(
