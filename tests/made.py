@@ -123,16 +123,21 @@ def write_video(path: Path, frames: list[NDArray[np.uint8]], times_ms: list[int]
         container.mux(stream.encode())
 
 
-def write_sound(path: Path, seconds: float, codec: str, rate: int = 44_100) -> None:
+def write_sound(
+    path: Path, seconds: float, codec: str, rate: int = 44_100, layout: str = "mono"
+) -> None:
     """A file with a tone and nothing to see."""
     ticks = np.arange(int(seconds * rate))
     tone = (8000 * np.sin(2 * np.pi * 440 * ticks / rate)).astype(np.int16)[None]
+    channels = 2 if layout == "stereo" else 1
+    tone = np.repeat(tone, channels, axis=1)  # channels lie side by side
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, av.AudioStream)
-        stream.layout = "mono"
-        for start in range(0, tone.shape[1], 1024):
-            frame = av.AudioFrame.from_ndarray(tone[:, start : start + 1024], "s16", "mono")
+        stream.layout = layout
+        for start in range(0, len(ticks), 1024):
+            part = np.ascontiguousarray(tone[:, channels * start : channels * (start + 1024)])
+            frame = av.AudioFrame.from_ndarray(part, "s16", layout)
             frame.rate, frame.pts = rate, start
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -97,6 +97,24 @@ def test_sound_that_mp4_does_not_take_as_it_is_is_changed(
     assert times[-1] == pytest.approx(2.0, abs=0.15)
 
 
+def test_sound_may_change_its_channels_and_rate(tmp_path: Path) -> None:
+    parts = []
+    for layout, rate in (("mono", 44_100), ("stereo", 44_100), ("mono", 32_000)):
+        write_sound(tmp_path / "part.mp2", 1.0, "mp2", rate, layout)
+        parts.append((tmp_path / "part.mp2").read_bytes())
+    (tmp_path / "all.mp2").write_bytes(b"".join(parts))
+    write(tmp_path / "out.mp4", 80, sound_of=tmp_path / "all.mp2")
+    assert sound_times(tmp_path / "out.mp4")[-1] > 2
+
+
+def test_a_picture_too_wide_for_the_codec_is_an_error_of_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"out\.mp4: can't be written on"),
+        VideoWriter(tmp_path / "out.mp4") as writer,
+    ):
+        writer.write(np.zeros((16, 16_400, 3), dtype=np.uint8), 0.0)
+
+
 def test_damaged_sound_is_left_out(tmp_path: Path) -> None:
     write_sound(tmp_path / "sound.mkv", 2.0, "flac")
     before, sync, rest = (tmp_path / "sound.mkv").read_bytes().partition(b"\xff\xf8")

@@ -96,9 +96,13 @@ class SoundTrack:
         from av import AudioResampler
 
         resampler = AudioResampler("fltp", "stereo", stream.rate)
+        kind: tuple[str, str, int] | None = None
         for frame in self._decoded(track):
             if frame.pts is not None and self._is_wanted(frame):
                 frame.pts -= self._back(frame)
+                last, kind = kind, (frame.format.name, frame.layout.name, frame.rate)
+                if last not in (None, kind):  # a resampler takes sound of one kind
+                    resampler = AudioResampler("fltp", "stereo", stream.rate)
                 for resampled in resampler.resample(frame):
                     yield from stream.encode(resampled)
         yield from stream.encode(None)

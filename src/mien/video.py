@@ -99,7 +99,7 @@ class VideoWriter:
         if self._last_s is not None:
             self._step_s = time_s - self._last_s
         self._last_s = time_s
-        self._mux(self._stream.encode(frame), time_s - self._start_s)
+        self._mux(self._encoded(frame), time_s - self._start_s)
 
     def close(self, sound_to_its_end: bool = True) -> None:
         """Finish the file.
@@ -116,7 +116,7 @@ class VideoWriter:
         try:
             if not self._is_broken and self._stream is not None and self._last_s is not None:
                 end_s = None if sound_to_its_end else self._last_s + self._shown_s() - self._start_s
-                self._mux(self._last_packets(self._stream), end_s)
+                self._mux(self._last_packets(), end_s)
                 with self._writing():
                     self._container.close()
         finally:
@@ -133,8 +133,13 @@ class VideoWriter:
             self._sound.add_to(self._container)
         return stream
 
-    def _last_packets(self, stream: "av.VideoStream") -> "list[av.Packet[av.VideoStream]]":
-        packets = stream.encode(None)
+    def _encoded(self, frame: "av.VideoFrame | None") -> "list[av.Packet[av.VideoStream]]":
+        assert self._stream is not None
+        with self._writing():
+            return self._stream.encode(frame)
+
+    def _last_packets(self) -> "list[av.Packet[av.VideoStream]]":
+        packets = self._encoded(None)
         if packets:
             packets[-1].duration = round(self._shown_s() * TICKS_A_SECOND)
         return packets
