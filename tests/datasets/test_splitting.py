@@ -41,3 +41,25 @@ def test_a_group_on_two_sides_keeps_the_one_that_is_tested_on() -> None:
     splits = ["train", "valid", "valid", "test", "train", "train", "train", "test"]
     split_of = {member.name: split for member, split in zip(members, splits, strict=True)}
     assert on_another_side(members, split_of) == ["a1", "b1"]
+
+
+def test_copies_stay_together_though_their_classes_differ() -> None:
+    members = [
+        Member(f"{name}/{n}", name, "", f"{n}") for n in range(100) for name in ("anger", "fear")
+    ]
+    members += [Member(f"joy/{n}", "happiness", "", f"{n}") for n in range(20)]
+    for seed in range(10):
+        split_of = drawn_splits(members, {"valid": 0.2}, seed)
+        assert all(split_of[f"anger/{n}"] == split_of[f"fear/{n}"] for n in range(100))
+        assert all(split_of[f"anger/{n}"] == split_of[f"joy/{n}"] for n in range(20))
+        assert 40 <= Counter(split_of.values())["valid"] <= 50
+        assert split_of == drawn_splits(members[::-1], {"valid": 0.2}, seed)
+
+
+def test_copies_join_their_groups() -> None:
+    chain = [
+        Member(f"{n}{side}", "anger", f"p{n}", f"{n + side}") for n in range(9) for side in (0, 1)
+    ]
+    split_of = drawn_splits([*chain, *people(20, 3)[27:]], {"valid": 0.3}, seed=0)
+    assert len({split_of[member.name] for member in chain}) == 1
+    assert Counter(split_of.values())["valid"] > 0

@@ -9,6 +9,9 @@ from mien.datasets.draws import draw
 #: The sides that a group may stand on, the one that keeps it first.
 PRECEDENCE = ("test", "valid", "train")
 
+#: What keeps members together: its kind, and a name among those.
+Key = tuple[str, str]
+
 
 class Member(NamedTuple):
     """What counts of a picture when it is put on a side.
@@ -33,22 +36,19 @@ def drawn_splits(
 
     Where no group is known at all, the same share of every class is drawn. Otherwise whole
     groups are drawn until a share is reached as nearly as they allow; a split that is asked for
-    gets one group at least, where there are enough.
+    gets one group at least, where there are enough. Copies in two groups join these.
 
     Args:
         members: the pictures.
         shares: the part of the pictures, 0 to 1, that each split but "train" gets.
         seed: another one draws otherwise.
     """
-    if any(member.group for member in members):
-        parts: list[Sequence[Member]] = [members]
-    else:
-        of_class: dict[str, list[Member]] = defaultdict(list)
-        for member in members:
-            of_class[member.emotion].append(member)
-        parts = list(of_class.values())
+    has_groups = any(member.group for member in members)
+    parts: dict[str, dict[Key, list[Member]]] = defaultdict(dict)
+    for key, unit in _units(members).items():
+        parts["" if has_groups else min(unit).emotion][key] = unit
     units_of: dict[str, list[list[Member]]] = {name: [] for name in ("train", *shares)}
-    for part in parts:
+    for part in parts.values():
         _deal(part, shares, seed, units_of)
     for split, share in shares.items():
         if share > 0 and not units_of[split] and len(units_of["train"]) > 1:
@@ -84,22 +84,20 @@ def on_another_side(members: Sequence[Member], split_of: Mapping[str, str]) -> l
 
 
 def _deal(
-    members: Sequence[Member],
+    units: Mapping[Key, list[Member]],
     shares: Mapping[str, float],
     seed: int,
     units_of: Mapping[str, list[list[Member]]],
 ) -> None:
-    """Put the groups, and members without one, into the splits."""
-    units: dict[tuple[str, str], list[Member]] = defaultdict(list)
-    for member in members:
-        units[_unit(member)].append(member)
+    """Put what stays together into the splits."""
+    count = sum(map(len, units.values()))
     given = dict.fromkeys(shares, 0)
     for _, unit in sorted(units.items(), key=lambda item: draw(seed, *item[0])):
         split = next(
             (
                 name
                 for name, share in shares.items()
-                if given[name] + len(unit) / 2 <= share * len(members)
+                if given[name] + len(unit) / 2 <= share * count
             ),
             "train",
         )
@@ -108,8 +106,25 @@ def _deal(
         units_of[split].append(unit)
 
 
-def _unit(member: Member) -> tuple[str, str]:
-    """What stays together with it: a kind, and a name among those."""
-    if member.group:
-        return "group", member.group
-    return ("copies", member.copies) if member.copies else ("", member.name)
+def _units(members: Sequence[Member]) -> dict[Key, list[Member]]:
+    """What stays together: the members of a group, copies, and whatever these join."""
+    joined: dict[Key, Key] = {}
+
+    def first_of(key: Key) -> Key:
+        while (other := joined.get(key, key)) != key:
+            key = other
+        return key
+
+    for member in members:
+        low, *others = sorted({first_of(key) for key in _keys(member)})
+        joined.update(dict.fromkeys(others, low))
+    units: dict[Key, list[Member]] = defaultdict(list)
+    for member in members:
+        units[first_of(_keys(member)[0])].append(member)
+    return units
+
+
+def _keys(member: Member) -> list[Key]:
+    """What it stays together with."""
+    known = [("group", member.group), ("copies", member.copies)]
+    return [(kind, name) for kind, name in known if name] or [("", member.name)]
