@@ -190,6 +190,23 @@ def test_a_folder_that_links_lead_to_again_is_taken_once(tmp_path: Path) -> None
     assert [face.source for face in prepared.faces] == ["happy/a.png", "sad/b.png"]
 
 
+def test_what_is_hidden_is_left_out(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write_pictures(images, "happy/a.png", "happy/.ipynb_checkpoints/a.png", ".trash/sad/b.png")
+    prepared = prepare(images, tmp_path / "out", how=CROPPED, valid_share=0)
+    assert [face.source for face in prepared.faces] == ["happy/a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write_pictures(images, "happy/a.png", "sad/b.png")
+    (images / "sad").chmod(0)
+    if os.access(images / "sad", os.R_OK):
+        pytest.skip("whoever runs this may read everything")
+    with pytest.raises(DataError, match=r"sad: can't be read \(Permission denied\)"):
+        prepare(images, tmp_path / "out", how=CROPPED)
+
+
 def test_pictures_without_a_class_are_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path / "images", "1.png", "2.png")
     refused = run(tmp_path / "images", tmp_path / "out", "--cropped")

@@ -160,19 +160,27 @@ def _digest(path: Path) -> str:
 
 
 def _pictures(images: Path) -> Iterator[tuple[str, ...]]:
-    """The parts of their paths; a folder that links lead to again is looked at once."""
+    """The parts of their paths; a folder that links lead to again is looked at once.
+
+    What is hidden is left out, as copies of notebooks and thumbnails of disks are.
+    """
     seen: set[str] = set()
-    for folder, below, names in os.walk(images, followlinks=True):
+    for folder, below, names in os.walk(images, onerror=_raise, followlinks=True):
         if (place := os.path.realpath(folder)) in seen:
             below.clear()
             continue
         seen.add(place)
-        below.sort()  # which of two ways to a folder counts is the same everywhere
+        # Sorted, so that which of two ways to a folder counts is the same everywhere.
+        below[:] = sorted(name for name in below if not name.startswith("."))
         parts = Path(folder).relative_to(images).parts
         for name in names:
             if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
                 _check_text(path := (*parts, name))
                 yield path
+
+
+def _raise(error: OSError) -> None:
+    raise DataError(f"{error.filename}: can't be read ({error.strerror})") from error
 
 
 def _check_text(path: tuple[str, ...]) -> None:
