@@ -88,6 +88,17 @@ def test_the_picture_shows_who_was_there_when(tmp_path: Path, count: int) -> Non
     assert late["anger"] == 0
 
 
+def test_every_uncertain_moment_is_hatched(tmp_path: Path) -> None:
+    dark = []
+    for uncertain in ((), (1, 3, 5), (1, 2, 3, 4, 5)):
+        faces = [[face(1, "anger", uncertain=step in uncertain)] for step in range(6)]
+        timeline(*enumerate(faces)).draw(tmp_path / "plot.png")
+        with Image.open(tmp_path / "plot.png") as picture:
+            dark.append(int((np.asarray(picture.convert("L")) < 60).sum()))
+    assert dark[1] - dark[0] > 500
+    assert 1.4 < (dark[2] - dark[0]) / (dark[1] - dark[0]) < 2
+
+
 def test_the_picture_begins_where_the_stream_does(tmp_path: Path) -> None:
     timeline(*((3600 + step / 10, [face(1, "anger")]) for step in range(100))).draw(
         tmp_path / "plot.png"

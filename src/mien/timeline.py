@@ -146,27 +146,22 @@ class Timeline:
 
     def _draw_person(self, axes: "Axes", person: Person) -> None:
         moments = self._moments[person.track_id]
-        times_s, probability, uncertain = self._with_gaps(moments)
+        times_s, probability = self._with_gaps(moments)
         colors = list(emotion_colors(self._labels).values())
         axes.stackplot(times_s, probability.T, colors=colors, linewidth=0)
-        axes.fill_between(
-            times_s,
-            0,
-            1,
-            where=uncertain.tolist(),
+        axes.broken_barh(
+            _uncertain_spans(moments),
+            (0, 1),
             facecolor="none",
             edgecolor="black",
             hatch="////",
             linewidth=0,
-            step="post",
         )
         axes.set_title(f"face {person.track_id}", loc="left", fontsize=10)
         axes.set_ylabel("probability")
 
-    def _with_gaps(
-        self, moments: _Moments
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Times (N,), probabilities (N, K) and uncertainty (N,); rows of NaN where it is away."""
+    def _with_gaps(self, moments: _Moments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Times (N,) and probabilities (N, K); rows of NaN where it is away."""
         stride = max(1, len(moments.times_s) // MOST_POINTS)
         times_s = np.array(moments.times_s)
         probability = np.array(moments.probabilities, dtype=np.float64)
@@ -175,7 +170,6 @@ class Timeline:
         is_last = np.append(times_s[1:] > ends_s[:-1] + ONLY_FRAME_S / 4, True)
         kept = is_last | (np.arange(len(times_s)) % stride == 0)
         after = np.flatnonzero(is_last[kept]) + 1
-        uncertain = np.array(moments.uncertain, dtype=bool)[kept]
         nothing = np.full((len(after), len(self._labels)), np.nan)
         # Every stretch lasts to the end of its last frame, and nothing follows it.
         times_s = np.insert(times_s[kept], np.repeat(after, 2), np.repeat(ends_s[is_last], 2))
@@ -183,5 +177,14 @@ class Timeline:
         return (
             times_s,
             np.insert(probability[kept], np.repeat(after, 2), held, axis=0),
-            np.insert(uncertain, np.repeat(after, 2), False),
         )
+
+
+def _uncertain_spans(moments: _Moments) -> list[tuple[float, float]]:
+    """When an answer was uncertain: from where on, and for how long, in seconds."""
+    chosen = np.array(moments.uncertain, dtype=bool)
+    begins_s = np.array(moments.times_s)[chosen]
+    ends_s = begins_s + np.array(moments.steps_s)[chosen]
+    is_new = np.append(True, begins_s[1:] > ends_s[:-1] + ONLY_FRAME_S / 4)[: len(begins_s)]
+    first_s, last_s = begins_s[is_new], ends_s[np.append(is_new[1:], True)[: len(ends_s)]]
+    return list(zip(first_s.tolist(), (last_s - first_s).tolist(), strict=True))
