@@ -180,6 +180,16 @@ def test_names_are_printed_as_they_are(name: str, folder: Path) -> None:
     assert f"no {name}" in error
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_a_name_that_is_no_utf8_is_printed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    (folder / "grey.png").rename(folder / "\udcff.png")
+    done = in_process("\udcff.png", "a.jpg")
+    assert done.returncode == 0
+    assert "\\udcff.png" in done.stdout
+    assert "happiness" in done.stdout
+
+
 def test_an_annotated_picture_differs_from_its_input_at_the_face_alone(folder: Path) -> None:
     run("a.jpg", "grey.png", "--out", "new/out")
     before = read_image(folder / "a.jpg")
