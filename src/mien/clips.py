@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
 from mien.clip import ClipJob, ClipSummary, analyse_clip
 from mien.errors import MienError
@@ -95,8 +95,7 @@ class _Crew:
                     is_stopping = True
                     self._stop()
                 for connection in wait(list(self._at_work), PATIENCE_S):
-                    assert isinstance(connection, Connection)
-                    self._take_news(connection, on_frame)
+                    self._take_news(cast("Connection", connection), on_frame)
         finally:
             for connection in self._at_work:
                 connection.close()
