@@ -235,6 +235,11 @@ def test_times_of_an_iterator_are_checked(
         list(recognition.stream([(grey(0), 1.0), frame]))
 
 
+def test_times_may_be_numpys(recognition: EmotionRecognition) -> None:
+    frames = [(grey(0), time_s) for time_s in (np.int64(1), np.float32(1.5), np.float64(2))]
+    assert [frame.time_s for frame in recognition.stream(frames)] == [1.0, 1.5, 2.0]
+
+
 def test_a_file_whose_frames_have_no_times_counts_them(tmp_path: Path) -> None:
     path = tmp_path / "film.h264"
     with av.open(str(path), "w", format="h264") as container:

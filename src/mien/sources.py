@@ -151,7 +151,7 @@ def _check_seconds(start_s: float, end_s: float | None) -> None:
     for name, value in (("start_s", start_s), ("end_s", end_s)):
         if name == "end_s" and value is None:
             continue
-        if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if not _is_time(value, 0):
             raise ConfigError(f"{name} is {value!r}, expected seconds from 0")
     if end_s is not None and end_s <= start_s:
         raise ConfigError(f"end_s is {end_s!r}, expected more than start_s, {start_s!r}")
@@ -521,9 +521,15 @@ def _timed(frame: tuple[Any, ...], number: int, last_s: float) -> tuple[Any, flo
     if len(frame) != 2:
         raise SourceError(f"frame {number} is a tuple of {len(frame)}, expected image and seconds")
     image, time_s = frame
-    if not isinstance(time_s, int | float) or not last_s <= time_s < math.inf:
+    if not _is_time(time_s, last_s):
         raise SourceError(f"frame {number} is at {time_s!r}, expected seconds from {last_s} on")
     return image, float(time_s)
+
+
+def _is_time(value: Any, least_s: float) -> bool:
+    """Whether it is seconds, from the least on."""
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    return is_number and least_s <= float(value) < math.inf
 
 
 def _reason(error: BaseException) -> str:
