@@ -74,9 +74,10 @@ def webcam(
             outputs.enter_context(viewer)
         if table is not None:
             rows = open_table(table, recognition.labels, smoothing > 0)
-            outputs.callback(console.say, f"{table}: written")
             outputs.enter_context(rows)
         _watch(frames, viewer, rows, wish)
+    if table is not None:
+        console.say(f"{table}: written")
     if wish.signal_number is not None:
         raise typer.Exit(128 + wish.signal_number)
 
