@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mien import ModelError
 from mien.classification import classify
+from mien.errors import ConfigError
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
@@ -91,6 +92,18 @@ def test_the_packaged_model_can_teach() -> None:
     )
 
 
+def test_a_run_goes_on_though_its_files_have_moved(tmp_path: Path) -> None:
+    torch.save(build_network(SMALL).state_dict(), tmp_path / "weights.pt")
+    files = {"teacher": ["wise.ckpt"], "initial_weights": str(tmp_path / "weights.pt")}
+    run = TrainingRun.begin(TrainingConfig.from_dict(SMALL.to_dict() | files))
+    run.save(tmp_path / "run.ckpt")
+    moved = {"teacher": ["old/wise.ckpt"], "initial_weights": "gone/weights.pt"}
+    again = TrainingRun.load(tmp_path / "run.ckpt", moved)
+    assert again.config.teacher == ("old/wise.ckpt",)
+    with pytest.raises(ConfigError, match="a run keeps its settings"):
+        TrainingRun.load(tmp_path / "run.ckpt", {"initial_weights": "gone/others.pt"})
+
+
 def test_initial_weights_are_taken_by_name_and_shape(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     torch.manual_seed(1)
@@ -104,6 +117,7 @@ def test_initial_weights_are_taken_by_name_and_shape(tmp_path: Path) -> None:
     assert torch.equal(ours["stem.1.weight"], source["stem.1.weight"])
     assert torch.equal(run.average.state_dict()["stem.1.weight"], source["stem.1.weight"])
     assert ours["head.weight"].shape == (8, 112)
+    assert run.not_given == ["head.weight"]
 
 
 def test_initial_weights_may_be_those_of_a_checkpoint(tmp_path: Path) -> None:

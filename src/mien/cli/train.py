@@ -90,6 +90,9 @@ def train(
     training = Training(data_dir, model_path, config, flags, resume)
     training.files.check_writable()
     _note_data(training)
+    if training.run.not_given:
+        weights = training.run.config.initial_weights
+        console.note(f"{weights}: lacks {', '.join(training.run.not_given)}: at random")
     if training.asks_beforehand:
         with console.progress_bar("Asking the teachers") as bar:
             training.ask_teachers(bar.update)

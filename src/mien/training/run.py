@@ -47,6 +47,7 @@ class TrainingRun:
         epoch_loss: the sum of the losses of the steps of this epoch.
         epoch_seconds: time spent on this epoch.
         history: the scores after each whole epoch.
+        not_given: the names of what the initial weights lacked; empty without any.
     """
 
     config: TrainingConfig
@@ -59,6 +60,7 @@ class TrainingRun:
     epoch_loss: float = 0.0
     epoch_seconds: float = 0.0
     history: list[EpochScores] = field(default_factory=list)
+    not_given: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(
@@ -72,9 +74,12 @@ class TrainingRun:
         """
         torch.manual_seed(config.seed)
         network = build_network(config)
+        not_given = []
         if config.initial_weights:
-            load_initial_weights(network, Path(config.initial_weights))
-        return cls._of(network, config, data_digest, list(teacher_digests))
+            not_given = load_initial_weights(network, Path(config.initial_weights))
+        run = cls._of(network, config, data_digest, list(teacher_digests))
+        run.not_given = not_given
+        return run
 
     @classmethod
     def _of(
@@ -99,7 +104,8 @@ class TrainingRun:
 
         Args:
             path: the checkpoint.
-            settings: settings asked for now; only those of `RUNNING` may differ.
+            settings: settings asked for now; only those of `RUNNING` may differ, and the folders
+                of files.
 
         Raises:
             ModelError: the file is missing, damaged, or of another version.
@@ -188,11 +194,16 @@ class TrainingRun:
 
 
 def _same_settings(path: Path, began: TrainingConfig, settings: dict[str, Any]) -> TrainingConfig:
-    """What a resumed run goes on with: its own settings, as its schedule is fixed in advance."""
+    """What a resumed run goes on with: its own settings, as its schedule is fixed in advance.
+
+    Files may have moved: teachers are known by what they hold, and its first weights are its own.
+    """
     config = TrainingConfig.from_dict(began.to_dict() | settings)
-    asked = config.to_dict()
-    for name, value in began.to_dict().items():
-        if name not in RUNNING and asked[name] != value:
+    asked, kept = config.to_dict(), began.to_dict()
+    asked["initial_weights"] = Path(asked["initial_weights"]).name
+    kept["initial_weights"] = Path(kept["initial_weights"]).name
+    for name, value in kept.items():
+        if name not in (*RUNNING, "teacher") and asked[name] != value:
             raise ConfigError(
                 f"{name} is {asked[name]!r}, but {path} began with {value!r}; "
                 "a run keeps its settings"

@@ -29,10 +29,11 @@ def read_torch_file(path: Path, kind: str) -> Any:
         raise ModelError(f"{path}: not a readable {kind} ({reason})") from error
 
 
-def load_initial_weights(network: nn.Module, path: Path) -> None:
+def load_initial_weights(network: nn.Module, path: Path) -> list[str]:
     """Take over every weight of a file that a network has too, in name and shape.
 
     The file holds weights by their names, or is a checkpoint, whose averaged weights are taken.
+    What is returned are the names of the network's other weights, which stay as they are.
 
     Raises:
         ModelError: the file is missing or damaged, or less than half of the network is in it.
@@ -49,6 +50,7 @@ def load_initial_weights(network: nn.Module, path: Path) -> None:
     if 2 * len(known) < len(ours):
         raise ModelError(f"{path}: holds {len(known)} of the network's {len(ours)} weights")
     network.load_state_dict(known, strict=False)
+    return [name for name in ours if name not in known]
 
 
 def weights_digest(network: nn.Module) -> str:
