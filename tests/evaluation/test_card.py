@@ -164,6 +164,23 @@ def test_the_card_says_how_its_figures_are_made(text: str) -> None:
     assert text.endswith("    mien card test --other valid --out model-card.md\n")
 
 
+def test_what_made_a_model_small_is_told(reports: Path, tmp_path: Path) -> None:
+    report = read_report(reports / "valid")
+    for changes, told, command in (
+        ({}, "Trained for", "mien train"),
+        ({"kept_variance": 0.995}, "which keep 99.5%", "mien export model.ckpt"),
+        ({"kept_variance": 1, "quantized": "in 8 bits"}, "Quantised: in 8 bits", "mien quantize"),
+    ):
+        provenance = report.values["provenance"] | changes
+        write_card(
+            tmp_path / "card.md", replace(report, values=report.values | {"provenance": provenance})
+        )
+        text = (tmp_path / "card.md").read_text(encoding="utf-8")
+        assert told in text
+        assert f"    {command}" in text
+        assert text.count("small.onnx") == (1 if changes else 0)
+
+
 def test_a_model_made_in_several_steps_says_so(reports: Path, tmp_path: Path) -> None:
     told = card(reports, tmp_path / "card.md", made="Averaged, see `steps.md`.")
     assert "Averaged, see `steps.md`.\n\nThe settings of the last training:\n\n```toml" in told

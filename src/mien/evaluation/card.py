@@ -295,7 +295,17 @@ def _origin(provenance: dict[str, Any], cost: str) -> list[str]:
         f"{provenance.get('steps', UNSTATED)} steps",
         f"Teachers: {', '.join(teachers) or 'none'}",
         f"Weights it began with: {PurePath(settings.get('initial_weights') or 'random').name}",
+        *_changes_afterwards(provenance),
         f"Cost of the training: {cost}",
+    ]
+
+
+def _changes_afterwards(provenance: dict[str, Any]) -> list[str]:
+    """What was done to the trained network to make it small."""
+    kept = provenance.get("kept_variance", 1)
+    return [
+        *([] if kept == 1 else [f"Large kernels in two, which keep {kept:.1%} of their variance"]),
+        *([f"Quantised: {how}"] if (how := provenance.get("quantized")) else []),
     ]
 
 
@@ -305,7 +315,17 @@ def _making(values: dict[str, Any], made: str | None) -> str:
     preparation = [FERPLUS_PREPARATION] if _is_of_ferplus(values) else []
     folder = _data_dir(values)
     training = f"mien train --data-dir {folder} --model-path model.onnx --config settings.toml"
-    return f"{_code([*preparation, training])}\n\nwith these `settings.toml`:"
+    commands = [*preparation, training, *_making_small(values, folder)]
+    return f"{_code(commands)}\n\nwith these `settings.toml`:"
+
+
+def _making_small(values: dict[str, Any], folder: str) -> list[str]:
+    provenance = values["provenance"]
+    options = f"--data-dir {folder} --model-path small.onnx"
+    options += f" --kept-variance {provenance.get('kept_variance', 1)}"
+    if "quantized" in provenance:
+        return [f"mien quantize model.onnx {options}"]
+    return [f"mien export model.ckpt {options}"] if provenance.get("kept_variance", 1) < 1 else []
 
 
 def _measuring(report: StoredReport, other: StoredReport | None) -> list[str]:
