@@ -281,11 +281,22 @@ def test_a_sharpness_radius_takes_the_gradient_from_uphill() -> None:
         (200, 128, (100, 2)),
         (100, 128, (100, 1)),
         (2, 128, (2, 1)),
+        (3, 2, (2, 1)),
+        (19, 2, (2, 9)),
+        (27, 4, (4, 6)),
     ],
 )
-def test_an_epoch_takes_nearly_all_faces(
+def test_an_epoch_takes_as_many_faces_as_its_batches_allow(
     faces: int, batch_size: int, expected: tuple[int, int]
 ) -> None:
     assert batches(faces, batch_size) == expected
-    size, steps = expected
-    assert size * steps >= 0.95 * faces
+
+
+def test_no_epoch_of_large_batches_leaves_out_more_than_a_sixteenth() -> None:
+    for faces in range(2, 2000):
+        for batch_size in (2, 4, 16, 32, 128):
+            size, steps = batches(faces, batch_size)
+            assert 2 <= size <= batch_size
+            assert size * steps >= min(batch_size, faces) * (faces // min(batch_size, faces))
+            assert size * steps <= faces
+            assert batch_size < 32 or 16 * size * steps >= 15 * faces

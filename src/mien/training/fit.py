@@ -91,15 +91,17 @@ def fit(
 
 
 def batches(faces: int, batch_size: int) -> tuple[int, int]:
-    """The images of a step and the steps of an epoch that leave out a twentieth of it at most.
+    """The images of a step and the steps of an epoch.
 
-    What is left out of one epoch is drawn for another; a small set has smaller batches instead.
+    What is left over of one epoch is drawn for another. Where that were more than a twentieth, one
+    step more with smaller batches is taken, if less is left over then.
     """
     batch_size = min(batch_size, faces)
     steps = faces // batch_size
-    if 20 * (faces % batch_size) > faces:
-        steps += 1
-    return faces // steps, steps
+    smaller = faces // (steps + 1)
+    if 20 * (faces % batch_size) <= faces or smaller < 2:
+        return batch_size, steps
+    return max((batch_size, steps), (smaller, steps + 1), key=lambda one: one[0] * one[1])
 
 
 def train_step(
