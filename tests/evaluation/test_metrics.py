@@ -59,7 +59,8 @@ def test_classes_have_precision_recall_and_f1() -> None:
     assert [one.count for one in SCORES.classes] == [2, 2, 0]
     assert [one.precision.value for one in SCORES.classes] == [1, 2 / 3, None]
     assert [one.recall.value for one in SCORES.classes] == [0.5, 1, None]
-    assert [one.f1.value for one in SCORES.classes] == pytest.approx([2 / 3, 4 / 5, 0])
+    assert [one.f1.value for one in SCORES.classes[:2]] == pytest.approx([2 / 3, 4 / 5])
+    assert SCORES.classes[2].f1.value is None
     assert (a.recall.count, b.recall.count, c.recall.count) == (2, 2, 0)
     assert (a.precision.count, b.precision.count, c.precision.count) == (1, 3, 0)
 
@@ -67,7 +68,7 @@ def test_classes_have_precision_recall_and_f1() -> None:
 def test_a_class_that_is_answered_but_does_not_occur_is_not_in_macro_f1() -> None:
     assert SCORES.macro_f1.value == pytest.approx((2 / 3 + 4 / 5) / 2)
     always_c = class_scores(np.array([[0, 2], [0, 0]]), ["a", "c"])
-    assert [(one.precision.value, one.f1.value) for one in always_c] == [(None, 0), (0, 0)]
+    assert [(one.precision.value, one.f1.value) for one in always_c] == [(None, 0), (0, None)]
 
 
 def test_contempt_is_left_out_of_the_second_macro_f1() -> None:
@@ -77,8 +78,8 @@ def test_contempt_is_left_out_of_the_second_macro_f1() -> None:
     assert SCORES.macro_f1_without_contempt == SCORES.macro_f1
 
 
-def test_without_any_class_that_counts_macro_f1_is_zero() -> None:
-    assert macro_f1(np.array([[2, 0], [0, 3]]), np.array([False, False])) == Estimate(0, 0, 0)
+def test_without_any_class_that_counts_there_is_no_macro_f1() -> None:
+    assert macro_f1(np.array([[2, 0], [0, 3]]), np.array([False, False])).value is None
 
 
 def test_drawing_again_keeps_the_number_of_faces_and_the_shares() -> None:
@@ -171,3 +172,16 @@ def test_divergence_is_from_the_votes_to_the_answer(
 ) -> None:
     found = divergence_to_votes(np.array(targets), np.array(probability))
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_classes_without_faces_are_left_out_of_intervals() -> None:
+    flawless = np.diag([100, 100, 3, 0])
+    occurs = np.array([True, True, True, False])
+    assert macro_f1(flawless, occurs) == Estimate(1.0, 1.0, 1.0)
+    *_, rare, absent = class_scores(flawless, ("a", "b", "c", "d"))
+    assert rare.f1 == Estimate(1.0, 1.0, 1.0)
+    assert absent.f1.value is None
+    mixed = np.array([[90, 10, 0], [20, 80, 0], [0, 0, 0]])
+    whole = macro_f1(mixed, np.array([True, True, False]))
+    assert whole.value is not None
+    assert 0.75 < whole.low < whole.value < whole.high < 0.95

@@ -31,11 +31,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % bootstrap interval."""
+    """A value with its 95 % bootstrap interval; None of no faces."""
 
-    value: float
+    value: float | None
     low: float
     high: float
+
+
+NO_ESTIMATE = Estimate(None, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -139,18 +142,22 @@ def class_scores(confusion: Integers, names: Sequence[str]) -> tuple[ClassScores
 
 
 def macro_f1(confusion: Integers, counted: Mask) -> Estimate:
-    """Mean F1 of the classes that count (C,), from the confusion matrix (C, C); 0 of none."""
+    """Mean F1 of the classes that count (C,), from the confusion matrix (C, C).
+
+    Those that have no face, also among the faces drawn for the interval, are left out of it.
+    """
     if not counted.any():
-        return Estimate(0.0, 0.0, 0.0)
-    drawn = f1_scores(drawn_again(confusion))[:, counted].mean(axis=1)
-    return _estimate(f1_scores(confusion)[counted].mean(), drawn)
+        return NO_ESTIMATE
+    f1, drawn = (f1_scores(one)[..., counted] for one in (confusion, drawn_again(confusion)))
+    return _estimate(_mean_f1(f1), _mean_f1(drawn))
 
 
 def f1_scores(confusion: Integers) -> Floats:
-    """F1 of each class (..., C) from confusion matrices (..., C, C); 0 where nothing counts."""
+    """F1 of each class (..., C) from confusion matrices (..., C, C); NaN where it has no faces."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    return np.asarray(2 * hits / np.maximum(total, 1))
+    count = confusion.sum(axis=-1)
+    f1 = 2 * hits / np.maximum(count + confusion.sum(axis=-2), 1)
+    return np.where(count > 0, f1, np.nan)
 
 
 def drawn_again(confusion: Integers, seed: int = 0) -> Integers:
@@ -208,6 +215,16 @@ def divergence_to_votes(targets: Floats, probability: Floats) -> float:
     return float((targets * ratio).sum(axis=1).mean())
 
 
-def _estimate(value: float, drawn: Floats) -> Estimate:
-    low, high = np.quantile(drawn, [0.025, 0.975])
+def _mean_f1(f1: Floats) -> Floats:
+    """The mean (...,) of those of F1 scores (..., C) that are numbers; NaN of none."""
+    is_number = np.isfinite(f1)
+    count = is_number.sum(axis=-1)
+    whole = np.where(is_number, f1, 0).sum(axis=-1)
+    return np.where(count > 0, whole / np.maximum(count, 1), np.nan)
+
+
+def _estimate(value: Floats, drawn: Floats) -> Estimate:
+    if np.isnan(value):
+        return NO_ESTIMATE
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
     return Estimate(float(value), float(low), float(high))
