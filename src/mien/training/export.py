@@ -194,7 +194,7 @@ def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:
         "mien": mien.__version__,
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "data": {"train": _described(faces.train), "valid": _described(faces.valid)},
+        "data": {"train": described(faces.train), "valid": described(faces.valid)},
         "protocol": "strict majority; scores on the half of valid not used for calibration",
         "steps": run.step,
         "epochs_done": len(run.history),
@@ -202,15 +202,18 @@ def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:
     }
 
 
-def _described(sets: Sequence[FaceSet]) -> dict[str, Any]:
-    """How many faces, and by whose votes; of several sets, each by itself too."""
-    described = {
+def described(sets: Sequence[FaceSet]) -> dict[str, Any]:
+    """What a model file says of the faces of a split: how many, and by whose votes.
+
+    Of several sets it says that of each by itself too.
+    """
+    told: dict[str, Any] = {
         "faces": sum(map(len, sets)),
         "votes": "; ".join(dict.fromkeys(one.edition for one in sets)),
     }
     if len(sets) > 1:
-        described["sets"] = [_described([one]) for one in sets]
-    return described
+        told["sets"] = [described([one]) for one in sets]
+    return told
 
 
 def _names(config: TrainingConfig) -> dict[str, Any]:

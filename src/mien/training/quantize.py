@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.errors import ConfigError
 from mien.model_file import ModelMetadata, open_model, read_model
-from mien.training.export import fitted, write_model
+from mien.training.export import described, fitted, write_model
 from mien.training.faces import TrainingFaces
 from mien.training.low_rank import KEPT_VARIANCE, check_kept_variance, factorised, sample_faces
 
@@ -53,10 +53,12 @@ def quantize(
     faces, side = TrainingFaces.read(data_dirs), metadata.input_size
     content = quantized(read_model(model), sample_faces(faces.train, side), kept_variance)
     calibration, scores = fitted(content, metadata.labels, side, faces)
-    provenance = metadata.provenance | {
+    earlier = metadata.provenance
+    provenance = earlier | {
+        "data": earlier.get("data", {}) | {"valid": described(faces.valid)},
         "scores": scores,
         "quantized": "static, 8 bits",
-        "kept_variance": kept_variance,
+        "kept_variance": min(kept_variance, earlier.get("kept_variance", 1)),
     }
     metadata = dataclasses.replace(metadata, calibration=calibration, provenance=provenance)
     write_model(content, metadata, path)
