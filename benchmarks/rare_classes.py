@@ -1,8 +1,8 @@
 """What rare classes cost: accuracy against recall when frequent classes are taken back.
 
 Works on the stored logits of a validation (`mien validate --split valid --report`): a power of the
-classes' frequencies is taken off the answers, as `mien train --balance` does.
-Usage: python benchmarks/rare_classes.py REPORT/logits.csv PICTURE.png
+classes' frequencies in Training is taken off the answers, as `mien train --balance` does.
+Usage: python benchmarks/rare_classes.py REPORT/logits.csv DATA_DIR PICTURE.png
 """
 
 import csv
@@ -14,7 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from mien.datasets.ferplus import read_split
 from mien.labels import EMOTIONS
+from mien.training.config import TrainingConfig
+from mien.training.data import training_data
 
 POWERS = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 SHOWN = ("sadness", "anger", "fear", "disgust", "contempt")
@@ -24,7 +27,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and I
 def main() -> None:
     """Print the table and draw the picture."""
     logits, truth = read_logits(Path(sys.argv[1]))
-    frequency = np.bincount(truth, minlength=len(EMOTIONS)) / len(truth)
+    training = training_data([read_split(Path(sys.argv[2]), "train")], TrainingConfig())
+    frequency = training.frequencies().double().numpy()
     table = []
     for power in POWERS:
         answer = (logits - power * np.log(frequency)).argmax(axis=1)
@@ -35,7 +39,7 @@ def main() -> None:
     for power, accuracy, recall in table:
         cells = " | ".join(f"{100 * value:.0f}" for value in recall)
         print(f"| {power:+.1f} | {100 * accuracy:.1f} | {cells} |")
-    draw(table).savefig(sys.argv[2], dpi=110)
+    draw(table).savefig(sys.argv[3], dpi=110)
 
 
 def read_logits(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
