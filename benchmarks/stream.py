@@ -1,8 +1,9 @@
 """How fast a stream is, by `detect_every`, and against its stages alone.
 
 The stages are decoding, detection and classification (with the cut), each over all frames of a
-file, one after the other. The limit is what the stream can't beat: the slowest stage alone, or
-the processor's seconds of all stages shared by the cores.
+file, one after the other. The limit is the slowest stage alone, or the processor's seconds of all
+stages shared by the cores. A stream may stay below it: it looks at several frames side by side with
+networks of one thread, which take less of the processor than those of several.
 """
 
 import argparse

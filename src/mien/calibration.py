@@ -58,7 +58,7 @@ def is_uncertain(
 
     Too ambiguous: more uncertain than 95 % of the validation faces on whose emotion more than
     half of the crowd agree. Too unlike a face: less like one than 95 % of the validation faces
-    are to a regression that has not learnt from them. So at most 10 % of faces like those are
+    are to a regression on the other half of them. So at most 10 % of faces like those are
     uncertain.
     """
     return np.asarray(

@@ -142,10 +142,7 @@ def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], 
 
 
 def likeness_limit(faces: Floats, nonfaces: Floats) -> float:
-    """The face likeness that 95 % of faces reach which the regression has not learnt from.
-
-    Each half of the faces is judged by a regression on the other half.
-    """
+    """The face likeness that 95 % of faces reach, each half by a regression on the other half."""
     halves = np.arange(len(faces)) % 2
     likeness = np.empty(len(faces))
     for half in (0, 1):
