@@ -185,7 +185,7 @@ def test_an_onnx_file_without_metadata_is_refused(packaged: Any, tmp_path: Path)
     model.ClearField("metadata_props")
     path = tmp_path / "bare.onnx"
     path.write_bytes(model.SerializeToString())
-    assert "without mien's metadata" in refusal(path)
+    assert "without the metadata that 'mien train' and 'mien export' write" in refusal(path)
 
 
 @pytest.mark.parametrize("text", ["{", "", "[]", "null", '"text"'])

@@ -16,6 +16,7 @@ from mien.detection import RetinaFace
 from mien.images import read_image, to_grey
 from mien.labels import EMOTIONS
 from mien.model_file import open_model
+from mien.models import read_packaged
 from mien.results import LANDMARK_NAMES, FaceResult
 
 Frame = NDArray[np.uint8]
@@ -292,6 +293,66 @@ def test_given_boxes_keep_their_order_and_nothing_is_detected(astronaut: Frame) 
     assert [face["box"] for face in found] == boxes.tolist()
     assert json.loads(json.dumps(found)) == found
     assert detector.seen == []
+
+
+def test_a_stream_has_the_model_that_was_opened(
+    tmp_path: Path, astronaut: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my.onnx").write_bytes(read_packaged("default"))
+    recognition = EmotionRecognition(model="my.onnx", threads=2)
+    Path("my.onnx").write_bytes(read_packaged("default-int8"))
+    monkeypatch.chdir("/")
+    (frame,) = recognition.stream([astronaut], color="RGB", smoothing_s=0)
+    (face,) = recognition.run(astronaut, color="RGB")
+    assert frame.faces[0]["confidence"] == pytest.approx(face["confidence"], abs=1e-6)
+
+
+@pytest.mark.parametrize("detector", [None, object(), 3])
+def test_what_cannot_detect_is_no_detector(detector: Any) -> None:
+    with pytest.raises(ConfigError, match=r"detector is a \w+, expected retinaface, mtcnn, or"):
+        EmotionRecognition(detector=detector)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (None, "the detector gave a NoneType, expected a list of mien.DetectedFace"),
+        ([(1, 2, 3, 4)], "the detector gave a list of tuple, expected mien.DetectedFace"),
+        ([DetectedFace((1, 2, 30, 40), "0.9")], "score is '0.9', expected a number"),  # type: ignore[arg-type]
+        (
+            [DetectedFace((1, 2, 30, 40), 0.9, np.zeros((68, 2)))],
+            r"the landmarks are of shape \(68, 2\), expected five points",
+        ),
+    ],
+)
+def test_what_no_detector_should_give_is_named(found: Any, message: str, astronaut: Frame) -> None:
+    class Odd:
+        def detect(self, frame_rgb: Frame) -> Any:
+            return found
+
+    with pytest.raises(ImageError, match=message):
+        EmotionRecognition(detector=Odd()).run(astronaut)
+
+
+def test_errors_say_which_of_several_pictures_they_are_about(
+    recognition: EmotionRecognition, astronaut: Frame
+) -> None:
+    with pytest.raises(ImageError, match=r"^frame 1: the frame is a NoneType"):
+        recognition.run_batch([astronaut, None])
+    with pytest.raises(ImageError, match=r"^face 2: the frame's values are float64"):
+        recognition.run_on_faces([astronaut, astronaut, astronaut / 2])
+    with pytest.raises(ImageError, match="a NoneType came, expected a list of pictures"):
+        recognition.run_batch(None)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"^frame 1: "):
+        list(recognition.stream([astronaut, astronaut / 2]))
+
+
+def test_boxes_are_pixels(recognition: EmotionRecognition, astronaut: Frame) -> None:
+    with pytest.raises(ImageError, match="expected pixels, not shares of the frame"):
+        recognition.run(astronaut, boxes=[(0.35, 0.12, 0.19, 0.23)])
+    with pytest.raises(ImageError, match="boxes is 5, expected a list of x, y"):
+        recognition.run(astronaut, boxes=5)  # type: ignore[arg-type]
 
 
 def test_no_boxes_give_no_faces(recognition: EmotionRecognition, astronaut: Frame) -> None:

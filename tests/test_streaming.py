@@ -151,6 +151,38 @@ def test_an_iterator_may_refill_one_picture(color: str, recognition: EmotionReco
     assert [int(frame.image_rgb.max()) for frame in results] == [0, 1, 2, 3, 4, 5]
 
 
+def test_live_frames_are_answered_as_they_come(recognition: EmotionRecognition) -> None:
+    answered = threading.Event()
+
+    def frames() -> Iterator[Image]:
+        for _ in range(3):
+            answered.clear()
+            yield grey(0)
+            assert answered.wait(60)
+
+    times_s = []
+    for frame in recognition.stream(frames(), live=True):
+        times_s.append(frame.time_s)
+        answered.set()
+    assert len(times_s) == 3
+    assert 0 <= times_s[0] < times_s[1] < times_s[2]
+    with pytest.raises(ConfigError, match="live is for iterables of frames"):
+        recognition.stream(0, live=True)
+
+
+def test_pictures_of_a_folder_are_not_smoothed_and_hidden_ones_left_out(
+    tmp_path: Path, recognition: EmotionRecognition, astronaut: Image
+) -> None:
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, astronaut)
+    (tmp_path / "._a.png").write_bytes(b"of a disk of another kind")
+    frames = list(recognition.stream(str(tmp_path)))
+    assert len(frames) == 2
+    assert all("raw_emotions" not in face for frame in frames for face in frame.faces)
+    frames = list(recognition.stream(str(tmp_path), smoothing_s=0.5))
+    assert all("raw_emotions" in face for frame in frames for face in frame.faces)
+
+
 def test_a_stream_that_is_closed_before_its_first_frame_closes_its_source(
     recognition: EmotionRecognition,
 ) -> None:

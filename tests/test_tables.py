@@ -104,6 +104,14 @@ def test_endings_may_be_in_capitals(tmp_path: Path) -> None:
     assert (tmp_path / "table.CSV").read_text().startswith("frame,time_s,")
 
 
+def test_a_face_with_other_emotions_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"a face has .*, but the table calm, tense"),
+        open_table(tmp_path / "table.csv", ("calm", "tense")) as table,
+    ):
+        table.write(FRAMES[0])
+
+
 def test_other_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"ends in one of \.csv, \.jsonl, \.parquet"):
         open_table(tmp_path / "table.xlsx", EMOTIONS, is_smoothed=False)

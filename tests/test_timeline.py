@@ -56,7 +56,7 @@ def test_a_frame_counts_for_as_long_as_it_is_shown() -> None:
 def test_nothing_seen_is_nobody(tmp_path: Path) -> None:
     made = timeline((0.0, []), (0.04, []))
     assert made.people() == []
-    made.draw(tmp_path / "plot.png")
+    made.draw(str(tmp_path / "plot.png"))
     with Image.open(tmp_path / "plot.png") as picture:
         assert picture.width > 800
     assert Timeline(EMOTIONS).end_s == 0.0

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mien.detection import Detector
     from mien.errors import (
         ConfigError,
         DataError,
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
         SourceError,
     )
     from mien.recognition import EmotionRecognition
-    from mien.results import DetectedFace
+    from mien.results import DetectedFace, FaceResult
+    from mien.streaming import StreamFrame
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "EmotionRecognition": "mien.recognition",
     "DetectedFace": "mien.results",
+    "Detector": "mien.detection",
+    "FaceResult": "mien.results",
+    "StreamFrame": "mien.streaming",
     "MienError": "mien.errors",
     "ImageError": "mien.errors",
     "ModelError": "mien.errors",
@@ -39,11 +44,14 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DetectedFace",
+    "Detector",
     "EmotionRecognition",
+    "FaceResult",
     "ImageError",
     "MienError",
     "ModelError",
     "SourceError",
+    "StreamFrame",
 ]
 
 

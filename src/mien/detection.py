@@ -168,7 +168,8 @@ class RetinaFace:
 def check_min_face_size(min_face_size: float | None) -> None:
     """Raise ConfigError unless it is pixels above 0, or None."""
     if min_face_size is not None and not (
-        isinstance(min_face_size, int | float) and 0 < min_face_size < float("inf")
+        isinstance(min_face_size, int | float | np.integer | np.floating)
+        and 0 < min_face_size < float("inf")
     ):
         raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
 

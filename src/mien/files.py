@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,19 @@ VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
     *(".mts", ".ogv", ".ts", ".webm", ".wmv"),
 }
+
+
+def files_in(folder: Path, suffixes: Container[str]) -> list[Path]:
+    """What lies in a folder and has one of these endings, by name; what is hidden is left out.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir()
+    )
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def check_color(color: str) -> None:
         raise ImageError(f"the colour order is {color!r}, expected 'BGR' or 'RGB'")
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Decode a picture file, upright by its EXIF orientation, as RGB (H, W, 3).
 
     16-bit and CMYK files are converted; alpha is left out.
@@ -94,7 +94,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
             with Image.open(path) as image:
-                _check_size(path, image)
+                _check_size(Path(path), image)
                 return _decode(image)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
@@ -108,12 +108,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: not a whole picture ({error})") from error
 
 
-def write_image(path: Path, image_rgb: NDArray[np.uint8]) -> None:
+def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
     """Write RGB (H, W, 3) in the format of the path's ending.
 
     Raises:
         ImageError: there is no such format.
     """
+    path = Path(path)
     picture_format = format_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:

@@ -123,11 +123,16 @@ class ModelMetadata:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """An open model file: where it is from, its session and its metadata."""
+    """An open model file: where it is from, its session, its metadata, and what it held."""
 
     source: str
     session: "onnxruntime.InferenceSession"
     metadata: ModelMetadata
+    content: bytes = b""
+
+    def with_threads(self, device: str, threads: int) -> "ModelFile":
+        """The same with a session of its own, whatever has become of the file since."""
+        return dataclasses.replace(self, session=create_session(self.content, device, threads))
 
 
 def open_model(model: str | Path = "default", device: str = "cpu", threads: int = 0) -> ModelFile:
@@ -153,14 +158,14 @@ def open_model(model: str | Path = "default", device: str = "cpu", threads: int 
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(
-            f"{model}: an ONNX file without mien's metadata; make one with 'mien export'"
+            f"{model}: an ONNX file without the metadata that 'mien train' and 'mien export' write"
         )
     try:
         metadata = ModelMetadata.from_json(text)
         _check_network(session, metadata)
     except ModelError as error:
         raise ModelError(f"{model}: {error}") from error
-    return ModelFile(str(model), session, metadata)
+    return ModelFile(str(model), session, metadata, content)
 
 
 def read_model(model: str | Path) -> bytes:
@@ -169,12 +174,16 @@ def read_model(model: str | Path) -> bytes:
     Raises:
         ModelError: the file is missing or can't be read.
     """
+    if not isinstance(model, str | Path) or not str(model):
+        raise ModelError(f"the model is {model!r}, expected a path or one of {', '.join(PACKAGED)}")
     if isinstance(model, str) and model in PACKAGED:
         return read_packaged(model)
     try:
         return Path(model).read_bytes()
     except FileNotFoundError:
-        raise ModelError(f"{model}: no such model file") from None
+        raise ModelError(
+            f"{model}: no such model file (packaged ones: {', '.join(PACKAGED)})"
+        ) from None
     except OSError as error:
         raise ModelError(f"{model}: can't be read ({error.strerror})") from error
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterable, Sequence
+from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class EmotionRecognition:
 
     Args:
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
-        model: a model file, or the name of a packaged model.
+        model: a model file, or the name of a packaged one, "default" or "default-int8".
         detector: "retinaface", "mtcnn" (with `mien[mtcnn]`), or an object with
             `detect(frame_rgb)`.
         threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
@@ -63,18 +64,10 @@ class EmotionRecognition:
     ) -> None:
         if not isinstance(threads, int) or threads < 0:
             raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
-        self._threads = threads
+        self._device, self._threads = device, threads
         self._model = open_model(model, device, threads)
-        self._detector = _open_detector(detector, min_face_size, device, threads)
-        is_retinaface = detector == "retinaface"  # others have no threads of ours
-        self._open_single_threaded = partial(
-            EmotionRecognition,
-            device,
-            model=model,
-            detector=detector if is_retinaface else self._detector,
-            threads=1,
-            min_face_size=min_face_size if is_retinaface else None,
-        )
+        self._open_detector = partial(_open_detector, detector, min_face_size, device)
+        self._detector = self._open_detector(threads)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -100,7 +93,8 @@ class EmotionRecognition:
             ImageError: the frame or a box can't be taken.
         """
         frame_rgb = to_rgb(frame, color)
-        return self._recognise([frame_rgb], None if boxes is None else list(boxes))[0]
+        faces = None if boxes is None else _as_faces(boxes)
+        return self._recognise([frame_rgb], faces)[0]
 
     def run_batch(self, frames: Iterable[Any], color: str = "BGR") -> list[list[FaceResult]]:
         """As `run` for every frame; the faces of all frames are classified together.
@@ -108,7 +102,7 @@ class EmotionRecognition:
         Raises:
             ImageError: a frame can't be taken.
         """
-        return self._recognise([to_rgb(frame, color) for frame in _several(frames)])
+        return self._recognise(_all_rgb("frame", frames, color))
 
     def run_on_face(self, face: Any, color: str = "BGR") -> FaceResult:
         """Recognise the emotion of a face that is already cut out.
@@ -127,7 +121,7 @@ class EmotionRecognition:
             ImageError: a cut is no image.
         """
         side = self._model.metadata.input_size
-        greys = [to_grey(to_rgb(face, color)) for face in _several(faces)]
+        greys = [to_grey(face_rgb) for face_rgb in _all_rgb("face", faces, color)]
         return self._answers([alignment.whole(grey, side) for grey in greys])
 
     def stream(
@@ -137,9 +131,10 @@ class EmotionRecognition:
         color: str = "BGR",
         every: int = 1,
         detect_every: int = 1,
-        smoothing_s: float = SMOOTHING_S,
+        smoothing_s: float | None = None,
         start_s: float = 0.0,
         end_s: float | None = None,
+        live: bool = False,
     ) -> Generator[StreamFrame, None, None]:
         """Analyse a video, a camera or any row of frames, one frame after the other.
 
@@ -151,9 +146,15 @@ class EmotionRecognition:
             every: of so many frames one is analysed.
             detect_every: in one of so many analysed frames faces are looked for; between, they
                 are followed by their motion.
-            smoothing_s: time constant of the smoothing of each face's probabilities; 0: none.
+            smoothing_s: time constant of the smoothing of each face's probabilities; 0: none. By
+                default half a second, and none for a folder of pictures, which may have nothing to
+                do with one another.
             start_s: a file is analysed from here on.
             end_s: a file is analysed up to here.
+            live: an iterable's frames come as they are taken, as from a robot's camera: each is
+                answered at once, those that come meanwhile are left out, and without seconds of
+                their own they have those of the clock. Otherwise every frame is answered, a few
+                frames later, and frames without seconds count as 25 a second.
 
         Yields:
             Frames as `mien.streaming.StreamFrame` describes them, as soon as they are done.
@@ -163,11 +164,15 @@ class EmotionRecognition:
             ImageError: a picture of it can't be taken.
             ConfigError: a number is out of range.
         """
-        if not isinstance(detect_every, int) or detect_every < 1:
+        if not isinstance(detect_every, int | np.integer) or detect_every < 1:
             raise ConfigError(f"detect_every is {detect_every!r}, expected a whole number from 1")
         check_color(color)
-        smoother = Smoother(smoothing_s)
-        opened = open_source(source, color=color, every=every, start_s=start_s, end_s=end_s)
+        smoother = None if smoothing_s is None else Smoother(smoothing_s)
+        opened = open_source(
+            source, color=color, every=every, start_s=start_s, end_s=end_s, live=live
+        )
+        if smoother is None:
+            smoother = Smoother(SMOOTHING_S if opened.is_film else 0)
         workers = self._threads or os.cpu_count() or 1
         # Frames beside one another share the cores better than the threads of one network do.
         recognition = self if opened.is_live or workers == 1 else self._single_threaded
@@ -195,14 +200,18 @@ class EmotionRecognition:
     @cached_property
     def _single_threaded(self) -> "EmotionRecognition":
         """The same with one thread a network."""
-        return self._open_single_threaded()
+        other = copy(self)
+        other._threads, other._model = 1, self._model.with_threads(self._device, 1)
+        if isinstance(self._detector, RetinaFace):  # others have no threads of ours
+            other._detector = self._open_detector(1)
+        return other
 
     def _recognise(
-        self, frames_rgb: Sequence[NDArray[np.uint8]], boxes: list[Sequence[float]] | None = None
+        self, frames_rgb: Sequence[NDArray[np.uint8]], known: list[DetectedFace] | None = None
     ) -> list[list[FaceResult]]:
         """The whole path: detection, alignment, classification, calibration, results."""
         found = [
-            _by_size(self._detector.detect(frame_rgb)) if boxes is None else _as_faces(boxes)
+            _by_size(self._detector.detect(frame_rgb)) if known is None else known
             for frame_rgb in frames_rgb
         ]
         cuts = [
@@ -314,36 +323,69 @@ def _open_detector(
         return MTCNN(min_face_size, device=device)
     if isinstance(detector, str):
         raise ConfigError(f"detector is {detector!r}, expected retinaface or mtcnn")
+    if not callable(getattr(detector, "detect", None)):
+        raise ConfigError(
+            f"detector is a {type(detector).__name__}, expected retinaface, mtcnn, or an object "
+            "with detect(frame_rgb)"
+        )
     if min_face_size is not None:
         raise ConfigError("min_face_size is for packaged detectors; set it in your own one")
     return detector
 
 
-def _several(pictures: Iterable[Any]) -> Iterable[Any]:
+def _all_rgb(what: str, pictures: Iterable[Any], color: str) -> list[NDArray[np.uint8]]:
+    """All pictures as RGB; an error says which of them it is about, from 0 on."""
     if isinstance(pictures, np.ndarray) and pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4):
         raise ImageError(f"one picture of shape {pictures.shape} came, expected a list of pictures")
-    return pictures
+    if not isinstance(pictures, Iterable):
+        raise ImageError(f"a {type(pictures).__name__} came, expected a list of pictures")
+    check_color(color)
+    all_rgb = []
+    for number, picture in enumerate(pictures):
+        try:
+            all_rgb.append(to_rgb(picture, color))
+        except ImageError as error:
+            raise ImageError(f"{what} {number}: {error}") from error
+    return all_rgb
 
 
-def _by_size(faces: Sequence[DetectedFace]) -> list[DetectedFace]:
+def _by_size(faces: Any) -> list[DetectedFace]:
+    if not isinstance(faces, Iterable):
+        raise ImageError(
+            f"the detector gave a {type(faces).__name__}, expected a list of mien.DetectedFace"
+        )
     checked = [_checked_face(face) for face in faces]
     return sorted(checked, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
 
-def _as_faces(boxes: Sequence[Sequence[float]]) -> list[DetectedFace]:
-    return [DetectedFace(_checked_box(box)) for box in boxes]
+def _as_faces(boxes: Any) -> list[DetectedFace]:
+    if not isinstance(boxes, Iterable):
+        raise ImageError(f"boxes is {boxes!r}, expected a list of x, y, width and height in pixels")
+    faces = [DetectedFace(_checked_box(box)) for box in boxes]
+    for face in faces:
+        if max(face.box[2:]) < 1:
+            raise ImageError(f"the box is {face.box}, expected pixels, not shares of the frame")
+    return faces
 
 
-def _checked_face(face: DetectedFace) -> DetectedFace:
+def _checked_face(face: Any) -> DetectedFace:
     """What a detector gave, as plain numbers: a caller's own may give anything."""
-    if face.score is not None and not np.isfinite(face.score):
+    if not all(hasattr(face, name) for name in ("box", "score", "landmarks")):
+        raise ImageError(
+            f"the detector gave a list of {type(face).__name__}, expected mien.DetectedFace"
+        )
+    if face.score is not None and not (
+        isinstance(face.score, int | float | np.number) and np.isfinite(face.score)
+    ):
         raise ImageError(f"the detector's score is {face.score!r}, expected a number or None")
+    score = None if face.score is None else float(face.score)
     if face.landmarks is None:
-        return DetectedFace(_checked_box(face.box), face.score)
+        return DetectedFace(_checked_box(face.box), score)
     landmarks = _as_numbers(face.landmarks)
     if landmarks.shape != (5, 2) or not (np.abs(landmarks) < FARTHEST).all():
-        raise ImageError(f"the landmarks are {face.landmarks!r}, expected five points (x, y)")
-    return DetectedFace(_checked_box(face.box), face.score, landmarks)
+        told = f"of shape {landmarks.shape}" if landmarks.shape != (5, 2) else landmarks.tolist()
+        raise ImageError(f"the landmarks are {told}, expected five points (x, y)")
+    return DetectedFace(_checked_box(face.box), score, landmarks)
 
 
 def _checked_box(box: Any) -> tuple[float, float, float, float]:

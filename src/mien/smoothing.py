@@ -27,7 +27,10 @@ class Smoother:
     """
 
     def __init__(self, time_constant_s: float) -> None:
-        if not isinstance(time_constant_s, int | float) or not 0 <= time_constant_s < math.inf:
+        if (
+            not isinstance(time_constant_s, int | float | np.number)
+            or not 0 <= time_constant_s < math.inf
+        ):
             raise ConfigError(f"smoothing_s is {time_constant_s!r}, expected seconds from 0")
         self._time_constant_s = time_constant_s
         self._states: dict[int, tuple[float, Floats]] = {}

@@ -38,11 +38,11 @@ class SoundTrack:
         SourceError: the file can't be read.
     """
 
-    def __init__(self, path: Path, start_s: float = 0.0, end_s: float | None = None) -> None:
+    def __init__(self, path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> None:
         import av
 
         try:
-            self._source = av.open(str(path.absolute()))
+            self._source = av.open(str(Path(path).absolute()))
         except (av.FFmpegError, OSError) as error:
             reason = error.strerror or error
             raise SourceError(f"{path}: its sound can't be read ({reason})") from error

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ConfigError, SourceError
-from mien.files import PICTURE_SUFFIXES
+from mien.errors import ConfigError, ImageError, SourceError
+from mien.files import PICTURE_SUFFIXES, files_in
 from mien.images import read_image, to_rgb
 
 if TYPE_CHECKING:
@@ -64,11 +64,13 @@ class Source(AbstractContextManager["Source"]):
     Attributes:
         name: what it is, for messages.
         is_live: whether frames that are not taken in time are lost.
+        is_film: whether frames that follow one another show what has moved on a little.
         expected_frames: about how many come, where that is known beforehand.
     """
 
     name = ""
     is_live = False
+    is_film = True
     expected_frames: int | None = None
 
     def __iter__(self) -> Iterator[TimedFrame]:
@@ -91,6 +93,7 @@ def open_source(
     every: int = 1,
     start_s: float = 0.0,
     end_s: float | None = None,
+    live: bool = False,
 ) -> Source:
     """Open whatever frames come from.
 
@@ -103,14 +106,17 @@ def open_source(
         every: of so many frames one is taken.
         start_s: a file is read from here on.
         end_s: a file is read up to here.
+        live: of an iterable, too, only the newest frame is taken.
 
     Raises:
         SourceError: it can't be opened, or holds no picture.
         ConfigError: a number does not suit the source.
     """
-    if not isinstance(every, int) or every < 1:
+    if not isinstance(every, int | np.integer) or every < 1:
         raise ConfigError(f"every is {every!r}, expected a whole number from 1")
     _check_seconds(start_s, end_s)
+    if live and (isinstance(source, str | Path | int | Source) or not isinstance(source, Iterable)):
+        raise ConfigError("live is for iterables of frames; cameras are live as they are")
     is_file = isinstance(source, str | Path) and "://" not in str(source)
     if is_file and not str(source).isdecimal():
         return _open_file(Path(str(source)), every, start_s, end_s)
@@ -120,15 +126,15 @@ def open_source(
         if every != 1:
             raise ConfigError("every is for a source that is yet to be opened")
         return source
-    if isinstance(source, int) and not isinstance(source, bool):
-        return Camera(source, every)
+    if isinstance(source, int | np.integer) and not isinstance(source, bool):
+        return Camera(int(source), every)
     if isinstance(source, str | Path):
         text = str(source)
         return Camera(int(text), every) if is_file else Video(text, every, is_address=True)
     if isinstance(source, np.ndarray) and source.ndim < 4:
         raise SourceError(f"one picture of shape {source.shape} came, expected several")
     if isinstance(source, Iterable):
-        return Frames(source, color, every)
+        return Frames(source, color, every, live)
     raise SourceError(
         f"the source is of type {type(source).__name__}, expected a path, an address, the number "
         "of a camera, or an iterable of frames"
@@ -397,13 +403,13 @@ def upright(frame: "av.VideoFrame", pixel_shape: Fraction | None = None) -> Imag
 class Pictures(Source):
     """A picture, or the pictures of a folder in the order of their names."""
 
+    is_film = False
+
     def __init__(self, path: Path, every: int = 1) -> None:
         self.name, self._every = str(path), every
         self._paths = [path]
         if path.is_dir():
-            self._paths = sorted(
-                one for one in path.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES
-            )
+            self._paths = files_in(path, PICTURE_SUFFIXES)
         if not self._paths:
             raise SourceError(f"{path}: holds no pictures")
         self.expected_frames = len(range(0, len(self._paths), every))
@@ -479,23 +485,30 @@ class Frames(Source):
 
     name = "frames"
 
-    def __init__(self, frames: Iterable[Any], color: str = "BGR", every: int = 1) -> None:
-        self._frames, self._color, self._every = frames, color, every
+    def __init__(
+        self, frames: Iterable[Any], color: str = "BGR", every: int = 1, is_live: bool = False
+    ) -> None:
+        self._frames, self._color, self._every, self.is_live = frames, color, every, is_live
         self._closing = ExitStack()
         close = getattr(frames, "close", None)
         if callable(close):
             self._closing.callback(close)
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        last_s = 0.0
+        last_s, began_s = 0.0, time.monotonic()
         for number, frame in enumerate(self._frames):
             if number % self._every:
                 continue
             image, time_s = frame, number / FRAMES_PER_SECOND
+            if self.is_live:
+                time_s = time.monotonic() - began_s
             if isinstance(frame, tuple):
                 image, time_s = _timed(frame, number, last_s)
             last_s = time_s
-            image_rgb = to_rgb(image, self._color)
+            try:
+                image_rgb = to_rgb(image, self._color)
+            except ImageError as error:
+                raise ImageError(f"frame {number}: {error}") from error
             if np.may_share_memory(image_rgb, image):
                 image_rgb = image_rgb.copy()  # whoever reuses the memory does so before it is seen
             yield TimedFrame(number, image_rgb, time_s)
@@ -522,13 +535,14 @@ def _timed(frame: tuple[Any, ...], number: int, last_s: float) -> tuple[Any, flo
         raise SourceError(f"frame {number} is a tuple of {len(frame)}, expected image and seconds")
     image, time_s = frame
     if not _is_time(time_s, last_s):
-        raise SourceError(f"frame {number} is at {time_s!r}, expected seconds from {last_s} on")
+        told = f"an array {time_s.shape}" if isinstance(time_s, np.ndarray) else repr(time_s)
+        raise SourceError(f"frame {number} is at {told}, expected seconds from {last_s} on")
     return image, float(time_s)
 
 
 def _is_time(value: Any, least_s: float) -> bool:
     """Whether it is seconds, from the least on."""
-    is_number = isinstance(value, int | float | np.integer | np.floating)
+    is_number = isinstance(value, int | float | np.number)
     return is_number and least_s <= float(value) < math.inf
 
 

@@ -39,8 +39,17 @@ def columns(labels: Sequence[str], is_smoothed: bool) -> list[str]:
 
 
 def rows(frame: StreamFrame, labels: Sequence[str], is_smoothed: bool) -> Iterator[Row]:
-    """The rows of one frame; a cell without a value is None."""
+    """The rows of one frame; a cell without a value is None.
+
+    Raises:
+        ConfigError: a face tells other emotions apart.
+    """
     names = columns(labels, is_smoothed)
+    for face in frame.faces:
+        if face["emotions"].keys() != set(labels):
+            raise ConfigError(
+                f"a face has {', '.join(face['emotions'])}, but the table {', '.join(labels)}"
+            )
     place = {"frame": frame.number, "time_s": round(frame.time_s, 6)}
     for cells in [_cells(face) for face in frame.faces] or [{}]:
         row = place | cells
@@ -98,7 +107,7 @@ def check_table_path(path: Path) -> None:
         raise ConfigError("Parquet needs pyarrow, which is missing: pip install 'mien[parquet]'")
 
 
-def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool) -> Table:
+def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool = True) -> Table:
     """A table in the format of the path's ending: .csv, .jsonl or .parquet.
 
     Raises:

@@ -118,7 +118,7 @@ class Timeline:
             uncertain=float(steps_s[np.array(moments.uncertain, dtype=bool)].sum()) / seen_s,
         )
 
-    def draw(self, path: Path) -> None:
+    def draw(self, path: str | Path) -> None:
         """Draw the probabilities over time, a row a person, as a PNG."""
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
@@ -141,7 +141,7 @@ class Timeline:
         handles = [Patch(color=colors[label], label=label) for label in reversed(self._labels)]
         handles.append(Patch(facecolor="none", edgecolor="black", hatch="////", label="uncertain"))
         figure.legend(handles=handles, loc="outside right upper", frameon=False)
-        with replacing(path) as part:
+        with replacing(Path(path)) as part:
             figure.savefig(part, format="png", dpi=110)
 
     def _draw_person(self, axes: "Axes", person: Person) -> None:

@@ -50,11 +50,12 @@ class VideoWriter:
 
     def __init__(
         self,
-        path: Path,
-        sound_of: Path | None = None,
+        path: str | Path,
+        sound_of: str | Path | None = None,
         start_s: float = 0.0,
         end_s: float | None = None,
     ) -> None:
+        path = Path(path)
         check_video_path(path)
         import av
 

@@ -99,6 +99,7 @@ def test_what_is_broken_is_reported_and_the_rest_done_in_a_process(
         ("--detector", "haar"),
         ("--min-face-size", "0"),
         ("--out", "grey.png"),
+        ("--out", "new.png"),
     ],
 )
 def test_bad_options_are_one_line(bad: tuple[str, str], folder: Path) -> None:

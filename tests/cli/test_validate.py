@@ -96,7 +96,7 @@ def test_robustness_is_shown_where_it_is_asked_for(ferplus_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--data-dir", "missing", "FER2013Valid: no label.csv, so no finished data set"),
+        ("--data-dir", "missing", "missing: no such folder"),
         ("--model", "missing.onnx", "mien: missing.onnx: no such model file"),
         ("--model", __file__, "not a whole ONNX file"),
         ("--device", "abacus", "device is 'abacus', expected one of cpu, cuda, auto"),

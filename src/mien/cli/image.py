@@ -12,7 +12,7 @@ import typer
 
 from mien.cli import console
 from mien.errors import ConfigError, ImageError
-from mien.files import PICTURE_SUFFIXES
+from mien.files import PICTURE_SUFFIXES, files_in
 from mien.results import confidence_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
-Model = Annotated[str, typer.Option(help="Model file, or the name of a packaged model.")]
+Model = Annotated[str, typer.Option(help="Model file, or a packaged one: default, default-int8.")]
 Detector = Annotated[str, typer.Option(help="What finds the faces: retinaface or mtcnn.")]
 MinFaceSize = Annotated[
     float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")
@@ -54,12 +54,14 @@ def image(
 
     if bars and out is None:
         raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
+    if out is not None and not out.is_dir():
+        if out.exists() or out.suffix.lower() in PICTURE_SUFFIXES:
+            raise ConfigError(f"--out is {str(out)!r}, expected a folder")
+        out.mkdir(parents=True)
     recognition = EmotionRecognition(
         device, model=model, detector=detector, min_face_size=min_face_size
     )
     found, problems = _find_pictures(paths)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
     names = _output_names(found, out)
     rows: list[tuple[Path, Sequence[FaceResult]]] = []
     with console.progress_bar("Pictures") as bar:
@@ -77,6 +79,8 @@ def image(
             bar.update(done, len(found))
     if not as_json and rows:
         console.table(_TABLE_HEAD, _table_rows(rows))
+    if out is not None and rows:
+        console.note(f"Annotated pictures: {out}")
     for problem in problems:
         console.error(problem)
     if problems:
@@ -133,9 +137,7 @@ def _pictures_of(text: str) -> list[Path]:
     """The pictures that a path, a folder or a glob stands for."""
     path = Path(text)
     if path.is_dir():
-        pictures = sorted(
-            p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.is_dir()
-        )
+        pictures = files_in(path, PICTURE_SUFFIXES)
         if not pictures:
             raise ImageError(f"{text}: a folder without pictures")
     elif path.exists() or not glob.has_magic(text):

@@ -12,7 +12,7 @@ import typer
 from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model
 from mien.errors import ConfigError, SourceError
-from mien.files import VIDEO_SUFFIXES
+from mien.files import VIDEO_SUFFIXES, files_in
 
 if TYPE_CHECKING:
     from mien.clip import ClipJob, ClipSummary
@@ -117,8 +117,7 @@ def _find_videos(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
         videos = [text]
         try:
             if Path(text).is_dir():
-                inside = sorted(Path(text).iterdir())
-                videos = [str(path) for path in inside if path.suffix.lower() in VIDEO_SUFFIXES]
+                videos = [str(path) for path in files_in(Path(text), VIDEO_SUFFIXES)]
                 if not videos:
                     problems.append(f"{text}: a folder without videos")
         except OSError as error:

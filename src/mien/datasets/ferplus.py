@@ -95,6 +95,8 @@ def read_split(data_dir: Path, split: str) -> FaceSet:
     """
     folder = data_dir / SPLITS[split].folder
     if not has_split(data_dir, split):
+        if not data_dir.is_dir():
+            raise DataError(f"{data_dir}: no such folder")
         raise DataError(
             f"{folder}: no {LABEL_FILE}, so no finished data set; make it with 'mien prepare'"
         )

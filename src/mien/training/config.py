@@ -32,7 +32,7 @@ class TrainingConfig:
     labels: tuple[str, ...] = _setting(EMOTIONS, "Emotions to learn; faces led by another are left out.")
     data_weight: tuple[float, ...] = _setting((), "How often an epoch takes each face of the data sets, one weight a set; by default once.", 0.001, 1000)
     label_mode: str = _setting("soft", "Targets: soft, majority, probability, crossentropy or multi_target.")
-    network: str = _setting("residual_m", "Name of the network.")
+    network: str = _setting("residual_m", "Name of the network: residual_xs, residual_s, residual_n, residual_m, residual_l, vgg13, mobilefacenet or face_resnet.")
     input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)
     dropout: float = _setting(0.4, "Dropout before the last layer.", 0, 0.95)
     initial_weights: str = _setting("", "File of weights, or checkpoint, to begin with; what it lacks, at most half, begins at random.")
