@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
 from mien.adapters import as_deepface, as_fer, as_pyfeat
+from mien.errors import ConfigError
+from mien.streaming import StreamFrame
 from tests.test_tables import face, frame
 
 CONTEMPTUOUS = face(1)
@@ -22,7 +25,8 @@ def test_deepface_counts_in_percent() -> None:
     (one,) = as_deepface([face(1)])
     assert one["dominant_emotion"] == "happy"
     assert one["emotion"]["happy"] == pytest.approx(90)
-    assert one["region"] == {"x": 1, "y": 2, "w": 30, "h": 40}
+    eyes = {"left_eye": None, "right_eye": None}
+    assert one["region"] == {"x": 1, "y": 2, "w": 30, "h": 40, **eyes}
     assert one["face_confidence"] == 0.99
 
 
@@ -31,3 +35,26 @@ def test_pyfeat_has_a_row_a_face() -> None:
     assert [row["frame"] for row in rows] == [0, 0, 2]
     assert rows[0]["FaceRectWidth"] == 30
     assert rows[0]["happiness"] == pytest.approx(0.9)
+
+
+def test_eyes_are_the_persons_own() -> None:
+    one = face(1)
+    one["landmarks"] = {"left_eye": [20.4, 9.6], "right_eye": [8.0, 10.0]}
+    (answer,) = as_deepface([one])
+    assert answer["region"]["left_eye"] == (20, 10)
+    assert answer["region"]["right_eye"] == (8, 10)
+
+
+def test_what_they_do_not_take_is_named() -> None:
+    cut_out = face(1)
+    del cut_out["box"]
+    for adapter in (as_fer, as_deepface):
+        with pytest.raises(ConfigError, match="a face without a box came"):
+            adapter([cut_out])
+    with pytest.raises(ConfigError, match="a dict came, expected frames of 'stream'"):
+        as_pyfeat([face(1)])  # type: ignore[list-item]
+
+
+def test_pyfeat_tells_minutes_and_seconds() -> None:
+    late = StreamFrame(9, np.zeros((5, 6, 3), np.uint8), 754.9, [face(1)])
+    assert as_pyfeat([late])[0]["approx_time"] == "12:34"

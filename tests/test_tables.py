@@ -11,7 +11,7 @@ from mien import ConfigError
 from mien.labels import EMOTIONS
 from mien.results import FaceResult
 from mien.streaming import StreamFrame
-from mien.tables import columns, open_table
+from mien.tables import columns, open_picture_table, open_table, picture_columns
 
 
 def face(track_id: int) -> FaceResult:
@@ -86,6 +86,18 @@ def test_parquet_keeps_the_kinds_of_values(tmp_path: Path) -> None:
     assert found[0] | {"time_s": 0.0} == found[0]
     assert (found[0]["x"], found[0]["uncertain"]) == (1, False)
     assert found[2]["emotion"] is None
+
+
+def test_pictures_have_tables_of_their_own(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with open_picture_table(tmp_path / "table.parquet", EMOTIONS) as table:
+        table.write_picture("a.jpg", [face(1), face(2)])
+        table.write_picture("b.jpg", [])
+    rows = parquet.read_table(tmp_path / "table.parquet").to_pylist()
+    assert [row["image"] for row in rows] == ["a.jpg", "a.jpg", "b.jpg"]
+    assert list(rows[0]) == picture_columns(EMOTIONS)
+    assert rows[0]["p_happiness"] == 0.9
+    assert rows[2]["x"] is None
 
 
 def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ emotions: where a model tells contempt too, it is left out and the rest is scale
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mien.errors import ConfigError
 from mien.results import FaceResult
 from mien.streaming import StreamFrame
 
@@ -23,21 +24,45 @@ SHORT_NAMES = {
 
 
 def as_fer(faces: Iterable[FaceResult]) -> list[dict[str, Any]]:
-    """As `fer.FER().detect_emotions(frame)`: box and probabilities of each face."""
-    return [{"box": list(face["box"]), "emotions": _seven(face)} for face in faces]
+    """As `fer.FER().detect_emotions(frame)`: box and probabilities of each face.
+
+    Raises:
+        ConfigError: a face has no box.
+    """
+    return [{"box": list(face["box"]), "emotions": _seven(face)} for face in _with_boxes(faces)]
 
 
 def as_deepface(faces: Iterable[FaceResult]) -> list[dict[str, Any]]:
-    """As `DeepFace.analyze(frame, actions=["emotion"])`: emotions in percent."""
-    return [_deepface(face) for face in faces]
+    """As `DeepFace.analyze(frame, actions=["emotion"])`: emotions in percent.
+
+    Raises:
+        ConfigError: a face has no box.
+    """
+    return [_deepface(face) for face in _with_boxes(faces)]
 
 
 def as_pyfeat(frames: Iterable[StreamFrame]) -> list[dict[str, Any]]:
     """As the rows of py-feat's tables (`Fex`): one a face, with py-feat's columns.
 
     `pandas.DataFrame(as_pyfeat(frames))` makes the table.
+
+    Raises:
+        ConfigError: what came are no frames of `stream`.
     """
-    return [_pyfeat(frame, face) for frame in frames for face in frame.faces]
+    rows = []
+    for frame in frames:
+        if not isinstance(frame, StreamFrame):
+            raise ConfigError(f"a {type(frame).__name__} came, expected frames of 'stream'")
+        rows += [_pyfeat(frame, face) for face in frame.faces]
+    return rows
+
+
+def _with_boxes(faces: Iterable[FaceResult]) -> list[FaceResult]:
+    given = list(faces)
+    for face in given:
+        if not isinstance(face, dict) or "box" not in face:
+            raise ConfigError("a face without a box came, expected results of 'run' or 'stream'")
+    return given
 
 
 def _seven(face: FaceResult, names: dict[str, str] = SHORT_NAMES) -> dict[str, float]:
@@ -51,8 +76,17 @@ def _deepface(face: FaceResult) -> dict[str, Any]:
     return {
         "emotion": percent,
         "dominant_emotion": max(percent, key=lambda name: percent[name]),
-        "region": _named(face["box"], ("x", "y", "w", "h")),
+        "region": {**_named(face["box"], ("x", "y", "w", "h")), **_eyes(face)},
         "face_confidence": face.get("face_confidence"),
+    }
+
+
+def _eyes(face: FaceResult) -> dict[str, tuple[int, int] | None]:
+    """Where they are, the person's own left and right."""
+    points = face.get("landmarks") or {}
+    return {
+        name: (round(points[name][0]), round(points[name][1])) if name in points else None
+        for name in ("left_eye", "right_eye")
     }
 
 
@@ -62,7 +96,7 @@ def _pyfeat(frame: StreamFrame, face: FaceResult) -> dict[str, Any]:
         "FaceScore": face.get("face_confidence"),
         **_seven(face, {ours: ours for ours in SHORT_NAMES}),
         "frame": frame.number,
-        "approx_time": frame.time_s,
+        "approx_time": f"{int(frame.time_s) // 60:02}:{int(frame.time_s) % 60:02}",
     }
 
 

@@ -1,14 +1,14 @@
-"""Records of a stream as tables: CSV, JSON Lines, Parquet; written as the frames come.
+"""Records of a stream or of pictures as tables: CSV, JSON Lines, Parquet; written as they come.
 
-One row a face and analysed frame, and one row for a frame without a face, so that no time is
-lost. The columns are those of `columns`.
+One row a face and analysed frame or picture, and one row for one without a face, so that none is
+lost. The columns are those of `columns` and `picture_columns`.
 """
 
 import csv
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,22 +38,9 @@ def columns(labels: Sequence[str], is_smoothed: bool) -> list[str]:
     return ["frame", "time_s", *FACE_COLUMNS, *(f"p_{label}" for label in labels), *raw]
 
 
-def rows(frame: StreamFrame, labels: Sequence[str], is_smoothed: bool) -> Iterator[Row]:
-    """The rows of one frame; a cell without a value is None.
-
-    Raises:
-        ConfigError: a face tells other emotions apart.
-    """
-    names = columns(labels, is_smoothed)
-    for face in frame.faces:
-        if face["emotions"].keys() != set(labels):
-            raise ConfigError(
-                f"a face has {', '.join(face['emotions'])}, but the table {', '.join(labels)}"
-            )
-    place = {"frame": frame.number, "time_s": round(frame.time_s, 6)}
-    for cells in [_cells(face) for face in frame.faces] or [{}]:
-        row = place | cells
-        yield {name: row.get(name) for name in names}
+def picture_columns(labels: Sequence[str]) -> list[str]:
+    """The names of the columns of a table of pictures, in their order."""
+    return ["image", *FACE_COLUMNS[1:], *(f"p_{label}" for label in labels)]
 
 
 def _cells(face: FaceResult) -> Row:
@@ -69,21 +56,41 @@ def _cells(face: FaceResult) -> Row:
 
 
 class Table(ABC):
-    """A table that grows a frame at a time.
+    """A table that grows a frame or a picture at a time.
 
     Args:
         path: the file; it is written anew.
+        columns: the names of its columns.
         labels: the emotions that the model tells apart.
-        is_smoothed: whether unsmoothed probabilities follow.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
-        self.path, self._labels, self._is_smoothed = path, labels, is_smoothed
+    def __init__(self, path: Path, columns: Sequence[str], labels: Sequence[str]) -> None:
+        self.path, self._columns, self._labels = path, list(columns), labels
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, frame: StreamFrame) -> None:
-        """Add the rows of a frame."""
-        self._write(list(rows(frame, self._labels, self._is_smoothed)))
+        """Add the rows of a frame.
+
+        Raises:
+            ConfigError: a face tells other emotions apart than the table.
+            OSError: the file can't be written on; what was written before stays.
+        """
+        self._add({"frame": frame.number, "time_s": round(frame.time_s, 6)}, frame.faces)
+
+    def write_picture(self, image: str, faces: Sequence[FaceResult]) -> None:
+        """Add the rows of a picture, `image` being its name; raises what `write` raises."""
+        self._add({"image": image}, faces)
+
+    def _add(self, place: Row, faces: Sequence[FaceResult]) -> None:
+        """A row a face; a cell without a value is None."""
+        for face in faces:
+            if face["emotions"].keys() != set(self._labels):
+                raise ConfigError(
+                    f"a face has {', '.join(face['emotions'])}, "
+                    f"but the table {', '.join(self._labels)}"
+                )
+        every = [place | cells for cells in [_cells(face) for face in faces] or [{}]]
+        self._write([{name: row.get(name) for name in self._columns} for row in every])
 
     @abstractmethod
     def _write(self, table_rows: list[Row]) -> None: ...
@@ -108,14 +115,28 @@ def check_table_path(path: Path) -> None:
 
 
 def open_table(path: str | Path, labels: Sequence[str], is_smoothed: bool = True) -> Table:
-    """A table in the format of the path's ending: .csv, .jsonl or .parquet.
+    """A table of a stream, in the format of the path's ending: .csv, .jsonl or .parquet.
+
+    Args:
+        path: the file; it is written anew.
+        labels: the emotions that the model tells apart.
+        is_smoothed: whether unsmoothed probabilities have columns too.
 
     Raises:
         ConfigError: there is no such format, or a package for it is missing.
+        OSError: the file can't be written.
     """
-    path = Path(path)
+    return _opened(Path(path), columns(labels, is_smoothed), labels)
+
+
+def open_picture_table(path: str | Path, labels: Sequence[str]) -> Table:
+    """As `open_table`, for pictures that have nothing to do with one another."""
+    return _opened(Path(path), picture_columns(labels), labels)
+
+
+def _opened(path: Path, names: Sequence[str], labels: Sequence[str]) -> Table:
     check_table_path(path)
-    return FORMATS[path.suffix.lower()](path, labels, is_smoothed)
+    return FORMATS[path.suffix.lower()](path, names, labels)
 
 
 def write_all(file: io.FileIO, content: bytes) -> None:
@@ -127,8 +148,8 @@ def write_all(file: io.FileIO, content: bytes) -> None:
 class TextTable(Table):
     """A table that can be read at any time: on a full disk it ends after a whole frame."""
 
-    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
-        super().__init__(path, labels, is_smoothed)
+    def __init__(self, path: Path, columns: Sequence[str], labels: Sequence[str]) -> None:
+        super().__init__(path, columns, labels)
         self._file = path.open("wb", buffering=0)
         self._length = 0
 
@@ -150,17 +171,17 @@ class TextTable(Table):
 class CsvTable(TextTable):
     """Comma-separated values with a head; lists are joined by `SEPARATOR`."""
 
-    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
-        super().__init__(path, labels, is_smoothed)
+    def __init__(self, path: Path, columns: Sequence[str], labels: Sequence[str]) -> None:
+        super().__init__(path, columns, labels)
         try:
-            self._write([{name: name for name in columns(labels, is_smoothed)}])
+            self._write([{name: name for name in columns}])
         except OSError:
             self.close()
             raise
 
     def _write(self, table_rows: list[Row]) -> None:
         text = io.StringIO(newline="")
-        csv.DictWriter(text, columns(self._labels, self._is_smoothed)).writerows(table_rows)
+        csv.DictWriter(text, self._columns).writerows(table_rows)
         self._append(text.getvalue())
 
 
@@ -183,18 +204,17 @@ class ParquetTable(Table):
     is, so that on a full disk the file can still be closed with all rows before.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str], is_smoothed: bool) -> None:
-        super().__init__(path, labels, is_smoothed)
+    def __init__(self, path: Path, columns: Sequence[str], labels: Sequence[str]) -> None:
+        super().__init__(path, columns, labels)
         import pyarrow
         import pyarrow.parquet
 
         kinds: dict[str, Any] = {
             **dict.fromkeys(("frame", "track_id", "x", "y", "width", "height"), pyarrow.int64()),
-            **dict.fromkeys(("emotion", "candidates"), pyarrow.string()),
+            **dict.fromkeys(("image", "emotion", "candidates"), pyarrow.string()),
             "uncertain": pyarrow.bool_(),
         }
-        names = columns(labels, is_smoothed)
-        fields = [(name, kinds.get(name, pyarrow.float64())) for name in names]
+        fields = [(name, kinds.get(name, pyarrow.float64())) for name in columns]
         self._schema = pyarrow.schema(fields)
         self._waiting: list[Row] = []
         self._groups = 0

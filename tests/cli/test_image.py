@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import pty
@@ -100,6 +101,7 @@ def test_what_is_broken_is_reported_and_the_rest_done_in_a_process(
         ("--min-face-size", "0"),
         ("--out", "grey.png"),
         ("--out", "new.png"),
+        ("--table", "faces.txt"),
     ],
 )
 def test_bad_options_are_one_line(bad: tuple[str, str], folder: Path) -> None:
@@ -189,6 +191,22 @@ def test_a_name_that_is_no_utf8_is_printed(folder: Path, monkeypatch: pytest.Mon
     assert done.returncode == 0
     assert "\\udcff.png" in done.stdout
     assert "happiness" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["new/faces.csv", "faces.jsonl"])
+def test_a_table_has_a_row_a_face(name: str, folder: Path, astronaut_path: Path) -> None:
+    broken = damaged(folder / "broken.jpg", astronaut_path)
+    code, stdout, _ = run("a.jpg", broken, "grey.png", "--table", name)
+    assert code == 1
+    assert "happiness" in stdout
+    with (folder / name).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file)) if name.endswith("csv") else [*map(json.loads, file)]
+    assert [row["image"] for row in rows] == ["a.jpg", "grey.png"]
+    assert list(rows[0])[:5] == ["image", "x", "y", "width", "height"]
+    assert list(rows[0])[-1] == "p_contempt"
+    assert rows[0]["emotion"] == "happiness"
+    assert float(rows[0]["p_happiness"]) == float(rows[0]["confidence"])
+    assert not rows[1]["emotion"]
 
 
 def test_an_annotated_picture_differs_from_its_input_at_the_face_alone(folder: Path) -> None:

@@ -25,7 +25,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 def say(text: str) -> None:
     """Print a result, as it is, to standard output."""
-    sys.stdout.write(_printable(text) + "\n")
+    sys.stdout.write(printable(text) + "\n")
     sys.stdout.flush()
 
 
@@ -91,10 +91,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for name in head:
         shown.add_column(name, overflow="fold")
     for row in rows:
-        shown.add_row(*(escape(_printable(cell)) for cell in row))
+        shown.add_row(*(escape(printable(cell)) for cell in row))
     Console(highlight=False, emoji=False).print(shown)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text with bytes of file names that are no UTF-8 written out."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -4,6 +4,7 @@ import glob
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,10 @@ def image(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a line of JSON for every picture.")
     ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a row a face: .csv, .jsonl, .parquet."),
+    ] = None,
     model: Model = "default",
     device: Device = "cpu",
     detector: Detector = "retinaface",
@@ -51,7 +56,10 @@ def image(
     A picture that can't be read is reported and left out; the exit code is 1 then.
     """
     from mien.recognition import EmotionRecognition
+    from mien.tables import check_table_path, open_picture_table
 
+    if table is not None:
+        check_table_path(table)
     if bars and out is None:
         raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
     if out is not None and not out.is_dir():
@@ -64,7 +72,11 @@ def image(
     found, problems = _find_pictures(paths)
     names = _output_names(found, out)
     rows: list[tuple[Path, Sequence[FaceResult]]] = []
-    with console.progress_bar("Pictures") as bar:
+    with ExitStack() as outputs:
+        written = None
+        if table is not None:
+            written = outputs.enter_context(open_picture_table(table, recognition.labels))
+        bar = outputs.enter_context(console.progress_bar("Pictures"))
         for done, path in enumerate(found, start=1):
             try:
                 faces = _recognise(recognition, path, out and out / names[path], bars)
@@ -74,13 +86,16 @@ def image(
                     console.say(json.dumps({"image": str(path), "error": str(error)}))
             else:
                 rows.append((path, faces))
+                if written is not None:
+                    written.write_picture(console.printable(str(path)), faces)
                 if as_json:
                     console.say(json.dumps({"image": str(path), "faces": faces}))
             bar.update(done, len(found))
     if not as_json and rows:
         console.table(_TABLE_HEAD, _table_rows(rows))
-    if out is not None and rows:
-        console.note(f"Annotated pictures: {out}")
+    for output in (out, table):
+        if output is not None and rows:
+            console.note(f"{output}: written")
     for problem in problems:
         console.error(problem)
     if problems:
