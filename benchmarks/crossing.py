@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien import EmotionRecognition
 from mien.images import read_image
-from mien.results import FaceResult
+from mien.results import TrackedFace
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -194,7 +194,7 @@ def judged(
     )
 
 
-def _number_at(faces: list[FaceResult], centre: Floats, reach: float) -> list[int]:
+def _number_at(faces: list[TrackedFace], centre: Floats, reach: float) -> list[int]:
     """The number of the face nearest to a place, if there is one near."""
     distances = {}
     for face in faces:

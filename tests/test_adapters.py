@@ -47,7 +47,7 @@ def test_eyes_are_the_persons_own() -> None:
 
 def test_what_they_do_not_take_is_named() -> None:
     cut_out = face(1)
-    del cut_out["box"]
+    del cut_out["box"]  # type: ignore[misc]
     for adapter in (as_fer, as_deepface):
         with pytest.raises(ConfigError, match="a face without a box came"):
             adapter([cut_out])

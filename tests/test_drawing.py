@@ -123,7 +123,8 @@ def test_a_followed_face_shows_its_number(picture: Picture) -> None:
     followed = face((150, 120, 100, 110), track_id=3)
     assert label_text(followed) == "#3 happiness 93%"
     first, second = (
-        draw_faces(picture, [{**followed, "track_id": number}], bars=True) for number in (1, 2)
+        draw_faces(picture, [face((150, 120, 100, 110), track_id=number)], bars=True)
+        for number in (1, 2)
     )
     where = changed(first, second)
     assert where.any()

@@ -2,7 +2,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from mien.images import read_image, to_grey
 from mien.labels import EMOTIONS
 from mien.model_file import open_model
 from mien.models import read_packaged
-from mien.results import LANDMARK_NAMES, FaceResult
+from mien.results import LANDMARK_NAMES, FaceAnswer, FaceResult
 
 Frame = NDArray[np.uint8]
 
@@ -44,10 +44,11 @@ def detecting(*faces: DetectedFace) -> EmotionRecognition:
     return EmotionRecognition(detector=FixedDetector(*faces))
 
 
-def numbers(face: FaceResult) -> list[float]:
-    landmarks = face.get("landmarks") or {}
+def numbers(face: FaceAnswer) -> list[float]:
+    found = cast("FaceResult", face)  # of a cut-out face these two are missing
+    landmarks = found.get("landmarks") or {}
     return [
-        *face.get("box", []),
+        *found.get("box", []),
         *(value for point in landmarks.values() for value in point),
         *face["emotions"].values(),
         face["uncertainty"],
@@ -55,7 +56,7 @@ def numbers(face: FaceResult) -> list[float]:
     ]
 
 
-def assert_alike(found: Sequence[FaceResult], wanted: Sequence[FaceResult]) -> None:
+def assert_alike(found: Sequence[FaceAnswer], wanted: Sequence[FaceAnswer]) -> None:
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         assert one["candidates"] == other["candidates"]
@@ -82,7 +83,7 @@ def faces(astronaut: Frame) -> list[Frame]:
 
 
 @pytest.fixture(scope="module")
-def single_answers(recognition: EmotionRecognition, faces: list[Frame]) -> list[FaceResult]:
+def single_answers(recognition: EmotionRecognition, faces: list[Frame]) -> list[FaceAnswer]:
     return [recognition.run_on_face(face) for face in faces]
 
 
@@ -122,7 +123,7 @@ def test_the_numbers_of_a_result_agree(
         assert 0 <= answer["face_likeness"] <= 1
 
 
-def test_a_cut_out_face_has_no_place(single_answers: list[FaceResult]) -> None:
+def test_a_cut_out_face_has_no_place(single_answers: list[FaceAnswer]) -> None:
     assert list(single_answers[0]) == ANSWER_KEYS
     assert json.loads(json.dumps(single_answers)) == single_answers
 
@@ -169,7 +170,7 @@ def test_an_answer_does_not_depend_on_its_batch(
     count: int,
     recognition: EmotionRecognition,
     faces: list[Frame],
-    single_answers: list[FaceResult],
+    single_answers: list[FaceAnswer],
 ) -> None:
     answers = recognition.run_on_faces([faces[i % 7] for i in range(count)])
     assert_alike(answers, [single_answers[i % 7] for i in range(count)])
@@ -471,7 +472,7 @@ def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here"
 )
 def test_cuda_is_refused_where_there_is_none_and_auto_does_without(
-    faces: list[Frame], single_answers: list[FaceResult]
+    faces: list[Frame], single_answers: list[FaceAnswer]
 ) -> None:
     with pytest.raises(ConfigError, match="device is 'cuda', but this ONNX Runtime has no CUDA"):
         EmotionRecognition(device="cuda")

@@ -9,14 +9,14 @@ import pytest
 
 from mien import ConfigError
 from mien.labels import EMOTIONS
-from mien.results import FaceResult
+from mien.results import TrackedFace
 from mien.streaming import StreamFrame
 from mien.tables import columns, open_picture_table, open_table, picture_columns
 
 
-def face(track_id: int) -> FaceResult:
+def face(track_id: int) -> TrackedFace:
     emotions = dict.fromkeys(EMOTIONS, 0.0) | {"happiness": 0.9, "neutral": 0.1}
-    result: FaceResult = {
+    result: TrackedFace = {
         "box": [1, 2, 30, 40],
         "face_confidence": 0.99,
         "landmarks": None,
@@ -33,7 +33,7 @@ def face(track_id: int) -> FaceResult:
     return result
 
 
-def frame(number: int, *faces: FaceResult) -> StreamFrame:
+def frame(number: int, *faces: TrackedFace) -> StreamFrame:
     return StreamFrame(number, np.zeros((50, 60, 3), np.uint8), number / 30, list(faces))
 
 

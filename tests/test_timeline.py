@@ -8,12 +8,12 @@ from PIL import Image
 
 from mien.drawing import COLORS, emotion_colors
 from mien.labels import EMOTIONS
-from mien.results import FaceResult
+from mien.results import TrackedFace
 from mien.streaming import StreamFrame
 from mien.timeline import Timeline
 
 
-def face(track_id: int, emotion: str, uncertain: bool = False) -> FaceResult:
+def face(track_id: int, emotion: str, uncertain: bool = False) -> TrackedFace:
     return {
         "box": [0, 0, 10, 10],
         "face_confidence": 0.9,
@@ -29,7 +29,7 @@ def face(track_id: int, emotion: str, uncertain: bool = False) -> FaceResult:
     }
 
 
-def timeline(*frames: tuple[float, list[FaceResult]]) -> Timeline:
+def timeline(*frames: tuple[float, list[TrackedFace]]) -> Timeline:
     made = Timeline(EMOTIONS)
     for number, (time_s, faces) in enumerate(frames):
         made.add(StreamFrame(number, np.zeros((4, 4, 3), dtype=np.uint8), time_s, faces))

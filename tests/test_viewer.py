@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien import SourceError
 from mien.images import read_image
-from mien.results import FaceResult
+from mien.results import TrackedFace
 from mien.streaming import StreamFrame
 from mien.viewer import Viewer, while_wanted
 
@@ -73,7 +73,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def made_frame(number: int) -> StreamFrame:
     """A frame whose grey is four times its number, with a face."""
     labels = ("happiness", "anger")
-    face: FaceResult = {
+    face: TrackedFace = {
         "box": [150, 90, 90, 100],
         "face_confidence": 0.9,
         "landmarks": None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from mien.recognition import EmotionRecognition
-    from mien.results import DetectedFace, FaceResult
+    from mien.results import DetectedFace, FaceAnswer, FaceResult, TrackedFace
     from mien.streaming import StreamFrame
 
 __version__ = "0.1.0"
@@ -30,7 +30,9 @@ _HOMES = {
     "EmotionRecognition": "mien.recognition",
     "DetectedFace": "mien.results",
     "Detector": "mien.detection",
+    "FaceAnswer": "mien.results",
     "FaceResult": "mien.results",
+    "TrackedFace": "mien.results",
     "StreamFrame": "mien.streaming",
     "MienError": "mien.errors",
     "ImageError": "mien.errors",
@@ -46,12 +48,14 @@ __all__ = [
     "DetectedFace",
     "Detector",
     "EmotionRecognition",
+    "FaceAnswer",
     "FaceResult",
     "ImageError",
     "MienError",
     "ModelError",
     "SourceError",
     "StreamFrame",
+    "TrackedFace",
 ]
 
 

@@ -63,7 +63,8 @@ def draw_faces(image_rgb: Picture, faces: Sequence[FaceResult], bars: bool = Fal
 
 def label_text(face: FaceResult) -> str:
     """Emotion and confidence in a few words, after the number of a face that is followed."""
-    number = f"#{face['track_id']} " if "track_id" in face else ""
+    track_id = face.get("track_id")  # of a `TrackedFace`
+    number = "" if track_id is None else f"#{track_id} "
     doubt = " ?" if face["uncertain"] else ""
     return f"{number}{face['emotion']} {confidence_text(face['confidence'])}{doubt}"
 

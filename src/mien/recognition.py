@@ -18,7 +18,7 @@ from mien.errors import ConfigError, ImageError
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.mtcnn import MTCNN
-from mien.results import DetectedFace, FaceResult, found_face
+from mien.results import DetectedFace, FaceAnswer, FaceResult, found_face
 from mien.smoothing import Smoother
 from mien.sources import open_source
 from mien.streaming import Analysis, FoundFaces, StreamFrame, stream
@@ -33,8 +33,8 @@ class EmotionRecognition:
     """Finds faces and says which emotion each of them shows, and how sure that is.
 
     Frames are OpenCV images: uint8, (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA; `color="RGB"`
-    says that the channels run the other way. `mien.results.FaceResult` describes a result. One
-    instance may be shared by threads.
+    says that the channels run the other way. `mien.FaceResult` describes a result, and
+    `mien.FaceAnswer` that of a cut-out face. One instance may be shared by threads.
 
     Args:
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
@@ -104,7 +104,7 @@ class EmotionRecognition:
         """
         return self._recognise(_all_rgb("frame", frames, color))
 
-    def run_on_face(self, face: Any, color: str = "BGR") -> FaceResult:
+    def run_on_face(self, face: Any, color: str = "BGR") -> FaceAnswer:
         """Recognise the emotion of a face that is already cut out.
 
         The cut is taken as it is: padded to a square by repeating its border, and scaled.
@@ -114,7 +114,7 @@ class EmotionRecognition:
         """
         return self.run_on_faces([face], color)[0]
 
-    def run_on_faces(self, faces: Iterable[Any], color: str = "BGR") -> list[FaceResult]:
+    def run_on_faces(self, faces: Iterable[Any], color: str = "BGR") -> list[FaceAnswer]:
         """As `run_on_face` for every cut; all are classified together.
 
         Raises:
@@ -240,7 +240,7 @@ class EmotionRecognition:
             cuts.append(alignment.cut(to_grey(part_rgb), transform, side))
         return cuts
 
-    def _answers(self, cuts: Sequence[NDArray[np.uint8]]) -> list[FaceResult]:
+    def _answers(self, cuts: Sequence[NDArray[np.uint8]]) -> list[FaceAnswer]:
         """One answer a cut (S, S): emotions, and how far to trust them."""
         if not cuts:
             return []
@@ -259,7 +259,7 @@ class EmotionRecognition:
 
     def _described(
         self, probability: NDArray[np.float64], likeness: NDArray[np.float64]
-    ) -> list[FaceResult]:
+    ) -> list[FaceAnswer]:
         labels, parameters = self.labels, self._model.metadata.calibration
         uncertainty = calibration.uncertainty(probability)
         candidates = calibration.candidates(probability, parameters.candidate_threshold)

@@ -27,14 +27,10 @@ class DetectedFace:
     landmarks: "NDArray[np.floating] | Sequence[tuple[float, float]] | None" = None
 
 
-class FaceResult(TypedDict):
-    """What mien says of one face; everything is JSON.
+class FaceAnswer(TypedDict):
+    """What mien says of a cut-out face; everything is JSON.
 
     Attributes:
-        box: x, y, width, height in whole pixels, inside the frame; left out for a cut-out face.
-        face_confidence: the detector's score; left out for a cut-out face.
-        landmarks: points by name, the person's own right and left; left out for a cut-out face.
-        track_id: in streams, the number of the face that is followed.
         emotion: the most probable class.
         confidence: its calibrated probability.
         emotions: the probability of every class; they sum to 1.
@@ -42,13 +38,8 @@ class FaceResult(TypedDict):
         candidates: classes that together hold the true one in 95 % of cases; `emotion` is first.
         face_likeness: how much the cut looks like the faces the network learnt from, 0 to 1.
         uncertain: too ambiguous, or too unlike a face, to act on.
-        raw_emotions: in streams that are smoothed, `emotions` as they were before.
     """
 
-    box: NotRequired[list[int]]
-    face_confidence: NotRequired[float | None]
-    landmarks: NotRequired[dict[str, list[float]] | None]
-    track_id: NotRequired[int]
     emotion: str
     confidence: float
     emotions: dict[str, float]
@@ -56,6 +47,31 @@ class FaceResult(TypedDict):
     candidates: list[str]
     face_likeness: float
     uncertain: bool
+
+
+class FaceResult(FaceAnswer):
+    """What mien says of a face in a frame.
+
+    Attributes:
+        box: x, y, width, height in whole pixels, inside the frame.
+        face_confidence: the detector's score; None where it has none.
+        landmarks: points by name, the person's own right and left; None where there are none.
+    """
+
+    box: list[int]
+    face_confidence: float | None
+    landmarks: dict[str, list[float]] | None
+
+
+class TrackedFace(FaceResult):
+    """What mien says of a face in a stream.
+
+    Attributes:
+        track_id: the number of the face that is followed.
+        raw_emotions: `emotions` as they were before the smoothing, where there is one.
+    """
+
+    track_id: int
     raw_emotions: NotRequired[dict[str, float]]
 
 
@@ -77,7 +93,7 @@ def box_inside(box: Sequence[float], width: int, height: int) -> list[int]:
     return [left, top, right - left, bottom - top]
 
 
-def found_face(face: DetectedFace, width: int, height: int, answer: FaceResult) -> FaceResult:
+def found_face(face: DetectedFace, width: int, height: int, answer: FaceAnswer) -> FaceResult:
     """The result of a face that was found in a frame of `width` x `height` pixels."""
     landmarks: Mapping[str, list[float]] | None = None
     if face.landmarks is not None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.results import DetectedFace, FaceResult
+from mien.results import DetectedFace, FaceResult, TrackedFace
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame
 from mien.tracking import PATIENCE_S, Tracker
@@ -45,7 +45,7 @@ class StreamFrame:
     number: int
     image_rgb: Image
     time_s: float
-    faces: list[FaceResult]
+    faces: list[TrackedFace]
 
     @cached_property
     def frame(self) -> Image:
@@ -230,13 +230,15 @@ class _Follower:
         frame, faces, track_ids, _ = followed
         smoothed = self._smoother.update(track_ids, analysis.probability, frame.time_s)
         results = self._analyst.describe(frame.image_rgb, faces, smoothed, analysis.likeness)
-        labels = list(results[0]["emotions"]) if results else []
-        for row, (result, track_id) in enumerate(zip(results, track_ids, strict=True)):
-            result["track_id"] = track_id
-            if smoothed is not analysis.probability:
-                raw = analysis.probability[row].tolist()
-                result["raw_emotions"] = dict(zip(labels, raw, strict=True))
-        return StreamFrame(frame.number, frame.image_rgb, frame.time_s, results)
+        tracked = [_tracked(*pair) for pair in zip(results, track_ids, strict=True)]
+        if smoothed is not analysis.probability:
+            for face, raw in zip(tracked, analysis.probability.tolist(), strict=True):
+                face["raw_emotions"] = dict(zip(face["emotions"], raw, strict=True))
+        return StreamFrame(frame.number, frame.image_rgb, frame.time_s, tracked)
+
+
+def _tracked(face: FaceResult, track_id: int) -> TrackedFace:
+    return cast("TrackedFace", {**face, "track_id": track_id})
 
 
 def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:

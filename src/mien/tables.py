@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from mien.errors import ConfigError
-from mien.results import FaceResult
+from mien.results import FaceResult, TrackedFace
 from mien.streaming import StreamFrame
 
 Row = dict[str, Any]
@@ -46,12 +46,13 @@ def picture_columns(labels: Sequence[str]) -> list[str]:
 def _cells(face: FaceResult) -> Row:
     box = dict(zip(("x", "y", "width", "height"), face["box"], strict=True))
     same = {name: face.get(name) for name in FACE_COLUMNS if name not in box}
+    raw = cast("TrackedFace", face).get("raw_emotions", {})
     return {
         **same,
         **box,
         "candidates": SEPARATOR.join(face["candidates"]),
         **{f"p_{label}": value for label, value in face["emotions"].items()},
-        **{f"raw_{label}": value for label, value in face.get("raw_emotions", {}).items()},
+        **{f"raw_{label}": value for label, value in raw.items()},
     }
 
 

@@ -207,7 +207,7 @@ def _summary(report: StoredReport) -> list[tuple[str, str]]:
     return [
         ("Accuracy", percent(scores.accuracy)),
         (
-            "Accuracy without faces that stand in Training too",
+            "Accuracy without faces that stand in Training pixel by pixel",
             percent(unseen and from_plain(Share, unseen)),
         ),
         ("Macro F1", estimate(scores.macro_f1)),

@@ -129,7 +129,10 @@ def summary_rows(result: Validation) -> list[tuple[str, str]]:
     scores = result.scores
     rows = [
         ("Accuracy", percent(scores.accuracy)),
-        ("Accuracy without faces that stand in Training too", percent(result.unseen_accuracy)),
+        (
+            "Accuracy without faces that stand in Training pixel by pixel",
+            percent(result.unseen_accuracy),
+        ),
         ("Macro F1", estimate(scores.macro_f1)),
         ("Macro F1 without contempt", estimate(scores.macro_f1_without_contempt)),
         ("Negative log-likelihood", f"{scores.negative_log_likelihood:.4f} nats"),
