@@ -164,6 +164,15 @@ def test_the_card_says_how_its_figures_are_made(text: str) -> None:
     assert text.endswith("    mien card test --other valid --out model-card.md\n")
 
 
+def test_teachers_are_told_by_what_they_are(reports: Path, tmp_path: Path) -> None:
+    report = read_report(reports / "valid")
+    provenance = report.values["provenance"] | {"teacher_digests": ["0123456789abcdef" * 4]}
+    values = report.values | {"provenance": provenance}
+    write_card(tmp_path / "card.md", replace(report, values=values))
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert "- Teachers: wise.ckpt (SHA-256 0123456789ab...)" in text
+
+
 def test_what_made_a_model_small_is_told(reports: Path, tmp_path: Path) -> None:
     report = read_report(reports / "valid")
     for changes, told, command in (

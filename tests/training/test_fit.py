@@ -259,7 +259,7 @@ def test_uphill_is_one_radius_along_the_gradient_and_back_again() -> None:
 
 def test_a_sharpness_radius_takes_the_gradient_from_uphill() -> None:
     faces = face_set(*[[9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0]] * 4)
-    weights = []
+    weights, means = [], []
     for radius in (0.0, 1e-6, 0.5):
         config = TrainingConfig(
             network="residual_xs", sharpness_radius=radius, precision="float32", device="cpu"
@@ -268,7 +268,9 @@ def test_a_sharpness_radius_takes_the_gradient_from_uphill() -> None:
         run.set_learning_rate(10)
         train_step(run, training_data([faces], config), torch.arange(8))
         weights.append(run.network.state_dict()["head.weight"])
+        means.append(run.network.state_dict()["stem.2.running_mean"])
     torch.testing.assert_close(weights[0], weights[1], rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(means[0], means[2])  # uphill nothing is noted
     assert not torch.allclose(weights[0], weights[2], rtol=1e-2, atol=1e-5)
 
 

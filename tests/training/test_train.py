@@ -330,6 +330,8 @@ def test_a_student_learns_from_a_teacher(
     assert done.returncode == 0, done.stderr
     settings = open_model(tmp_path / "model.onnx").metadata.provenance["settings"]
     assert settings["teacher"] == ["model.ckpt"]
+    (digest,) = open_model(tmp_path / "model.onnx").metadata.provenance["teacher_digests"]
+    assert len(digest) == 64
     assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
 
 

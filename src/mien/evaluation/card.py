@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path, PurePath
 from string import Template
 from typing import Any
@@ -287,7 +288,9 @@ def _robustness(changes: Sequence[ChangeScores]) -> str:
 
 def _origin(provenance: dict[str, Any], cost: str) -> list[str]:
     settings = provenance.get("settings", {})
-    teachers = [PurePath(one).name for one in settings.get("teacher", ())]
+    names = [PurePath(one).name for one in settings.get("teacher", ())]
+    digests = [f" (SHA-256 {one[:12]}...)" for one in provenance.get("teacher_digests", ())]
+    teachers = [f"{name}{digest}" for name, digest in zip_longest(names, digests, fillvalue="")]
     return [
         f"Made by mien {provenance.get('mien', UNSTATED)}, source at commit "
         f"{provenance.get('commit') or UNSTATED}, on {provenance.get('date', UNSTATED)}",

@@ -199,6 +199,7 @@ def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:
         "steps": run.step,
         "epochs_done": len(run.history),
         "settings": run.config.to_dict() | _names(run.config),
+        "teacher_digests": run.teacher_digests,
     }
 
 

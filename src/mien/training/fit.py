@@ -153,6 +153,7 @@ def train_step(
 def uphill(network: nn.Module, radius: float) -> Iterator[None]:
     """Inside, the weights stand where the loss is about worst within a radius, by their gradient.
 
+    Normalisation notes nothing there: the network never stays.
     Source: sharpness-aware minimization, Foret et al. 2021, arXiv 2010.01412.
     """
     weights = [weight for weight in network.parameters() if weight.grad is not None]
@@ -162,10 +163,23 @@ def uphill(network: nn.Module, radius: float) -> Iterator[None]:
     with torch.no_grad():
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.add_(gradient * (radius / (length + 1e-12)))
-    yield
+    with _kept_statistics(network):
+        yield
     with torch.no_grad():
         for weight, value in zip(weights, before, strict=True):
             weight.copy_(value)
+
+
+@contextmanager
+def _kept_statistics(network: nn.Module) -> Iterator[None]:
+    """Inside, normalisation does not note what it sees."""
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    yield
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
 
 
 def step_targets(
