@@ -112,6 +112,7 @@ def _units(members: Sequence[Member]) -> dict[Key, list[Member]]:
 
     def first_of(key: Key) -> Key:
         while (other := joined.get(key, key)) != key:
+            joined[key] = joined.get(other, other)  # chains stay short
             key = other
         return key
 
