@@ -4,7 +4,7 @@ Where trainings went on from the same good weights, the mean of all is often bet
 keeps what the first was good at (Wortsman et al. 2022, arXiv 2109.01903 and 2203.05482). All count
 the same, or the trainings together as much as --share says. The statistics of the normalisation are
 measured anew on training faces or, with --keep-normalisation, averaged like the weights.
-Usage: python recipes/average.py WEIGHTS.pt TRAINING.ckpt [TRAINING.ckpt ...] DATA_DIR AVERAGED.ckpt
+Usage: python recipes/average.py FIRST.pt|.ckpt TRAINING.ckpt [TRAINING.ckpt ...] DATA_DIR MEAN.ckpt
 """
 
 import argparse
@@ -27,7 +27,8 @@ def main() -> None:
     """Read all, and write the checkpoint between them."""
     options = parse()
     runs = [TrainingRun.load(path, {"device": "cpu"}) for path in options.checkpoints]
-    ends = [torch.load(options.weights, map_location="cpu", weights_only=True)]
+    first = torch.load(options.weights, map_location="cpu", weights_only=True)
+    ends = [first.get("average", first)]
     ends += [run.average.state_dict() for run in runs]
     share = len(runs) / len(ends) if options.share is None else options.share
     weights = [1 - share] + [share / len(runs)] * len(runs)

@@ -40,6 +40,24 @@ def test_the_default_recipe_runs_to_its_end(ferplus_dir: Path, tmp_path: Path) -
     assert small["quantized"] == "static, 8 bits"
 
 
+def test_teachers_begin_with_given_weights(ferplus_dir: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pt"
+    torch.save(build_network(TrainingConfig(network="residual_xs")).state_dict(), weights)
+    quick = ["--epochs", "1", "--network", "residual_xs", "--threads", "1", "--batch-size", "32"]
+    script = str(RECIPES / "default.sh")
+    command = ["sh", script, str(ferplus_dir), str(tmp_path), *quick]
+    done = recipe(*command, SEEDS="5", WEIGHTS=str(weights))
+    assert done.returncode == 0, done.stderr
+    teacher = open_model(tmp_path / "teacher-5.onnx").metadata.provenance["settings"]
+    assert teacher["initial_weights"] == "weights.pt"
+    assert (
+        teacher["rotation_degrees"]
+        == read_settings(RECIPES / "mobile_teacher.toml")["rotation_degrees"]
+    )
+    student = open_model(tmp_path / "student-5.onnx").metadata.provenance["settings"]
+    assert student["initial_weights"] == ""
+
+
 def test_a_model_file_narrowed_to_its_own_width_stays_what_it_is(
     ferplus_dir: Path, tmp_path: Path
 ) -> None:
@@ -60,11 +78,10 @@ def test_the_mean_of_a_run_and_its_own_result_is_the_result(
     done = recipe(sys.executable, "-m", "mien", "train", *folders, *quick)
     assert done.returncode == 0, done.stderr
     state = torch.load(tmp_path / "model.ckpt", weights_only=True)
-    torch.save(state["average"], tmp_path / "weights.pt")
     between = tmp_path / "between.ckpt"
     script, weights = str(RECIPES / "average.py"), str(tmp_path / "weights.pt")
     checkpoint = str(tmp_path / "model.ckpt")
-    ends = [weights, checkpoint, checkpoint]
+    ends = [checkpoint, checkpoint, checkpoint]
     done = recipe(sys.executable, script, *ends, str(ferplus_dir), str(between))
     assert done.returncode == 0, done.stderr
     averaged = torch.load(between, weights_only=True)["average"]

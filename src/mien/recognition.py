@@ -38,7 +38,8 @@ class EmotionRecognition:
 
     Args:
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
-        model: a model file, or the name of a packaged one, "default" or "default-int8".
+        model: a model file, or the name of a packaged one: "default", "default-int8" or
+            "ferplus-alone".
         detector: "retinaface", "mtcnn" (with `mien[mtcnn]`), or an object with
             `detect(frame_rgb)`.
         threads: how many threads a network may take; 0 for one a core. MTCNN takes those of

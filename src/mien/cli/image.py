@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
-Model = Annotated[str, typer.Option(help="Model file, or a packaged one: default, default-int8.")]
+Model = Annotated[
+    str,
+    typer.Option(help="Model file, or a packaged one: default, default-int8, ferplus-alone."),
+]
 Detector = Annotated[str, typer.Option(help="What finds the faces: retinaface or mtcnn.")]
 MinFaceSize = Annotated[
     float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")

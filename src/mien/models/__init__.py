@@ -16,10 +16,13 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "b6b9d30e177ade391396c1ae6fca78076058e9296b4fa051ac135782c19645ab"
+        "default.onnx", "98e80499ad75624b759e8d75821d78233ee82cec773ad5979ff50c49c6948277"
     ),
     "default-int8": PackagedModel(
-        "default-int8.onnx", "21422747f84b706bf02d26faa6dea6543b9737f0bd97ca76df125eee3de1386a"
+        "default-int8.onnx", "af60cce1b0404d9ad715e628695c2d8eb45b247776c53319ed71c0dc05ce6b97"
+    ),
+    "ferplus-alone": PackagedModel(
+        "ferplus-alone.onnx", "f8b081086ab87a465d8f88da45917cb2130cea1a568aa9766739052bf3ed2636"
     ),
 }
 
