@@ -27,7 +27,7 @@ def main() -> None:
     """Read all, and write the checkpoint between them."""
     options = parse()
     runs = [TrainingRun.load(path, {"device": "cpu"}) for path in options.checkpoints]
-    first = torch.load(options.weights, map_location="cpu", weights_only=True)
+    first = torch.load(options.first, map_location="cpu", weights_only=True)
     ends = [first.get("average", first)]
     ends += [run.average.state_dict() for run in runs]
     share = len(runs) / len(ends) if options.share is None else options.share
@@ -43,7 +43,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("first", type=Path)
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("averaged", type=Path)

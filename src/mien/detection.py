@@ -24,6 +24,8 @@ from mien.sessions import create_session
 MEAN_BGR = (104.0, 117.0, 123.0)
 ANCHORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
+#: What the network sees in place of each of the 256 values, by channel.
+CENTRED_BGR = [np.arange(256, dtype=np.float32) - np.float32(mean) for mean in MEAN_BGR]
 
 SCORE_THRESHOLD = 0.5
 OVERLAP_THRESHOLD = 0.4
@@ -223,8 +225,8 @@ class _Planes(threading.local):
             self._memory = np.empty(picture_rgb.size, dtype=np.float32)
         planes = self._memory[: picture_rgb.size].reshape(1, 3, *picture_rgb.shape[:2])
         channels = cv2.split(picture_rgb)[::-1]
-        for plane, channel, mean in zip(planes[0], channels, MEAN_BGR, strict=True):
-            cv2.LUT(channel, np.arange(256, dtype=np.float32) - np.float32(mean), dst=plane)
+        for plane, channel, centred in zip(planes[0], channels, CENTRED_BGR, strict=True):
+            cv2.LUT(channel, centred, dst=plane)
         return planes
 
 
