@@ -35,7 +35,7 @@ $stage_table
 
 ## Classification by batch
 
-Faces a second through mien's network.
+Faces a second through mien's network alone, in a loop; between other work it is slower.
 
 $throughput_table
 

@@ -217,17 +217,21 @@ class _Planes(threading.local):
     """Memory for what the network sees, one a thread: new pages would take longer than filling."""
 
     def __init__(self) -> None:
-        self._memory = np.empty(0, dtype=np.float32)
+        self._channels = np.empty(0, dtype=np.uint8)
+        self._planes = np.empty(0, dtype=np.float32)
 
     def filled(self, picture_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """BGR without its mean (1, 3, H, W) from RGB (H, W, 3), until the next call."""
-        if self._memory.size < picture_rgb.size:
-            self._memory = np.empty(picture_rgb.size, dtype=np.float32)
-        planes = self._memory[: picture_rgb.size].reshape(1, 3, *picture_rgb.shape[:2])
-        channels = cv2.split(picture_rgb)[::-1]
-        for plane, channel, centred in zip(planes[0], channels, CENTRED_BGR, strict=True):
+        if self._planes.size < picture_rgb.size:
+            self._channels = np.empty(picture_rgb.size, dtype=np.uint8)
+            self._planes = np.empty(picture_rgb.size, dtype=np.float32)
+        shape = 3, *picture_rgb.shape[:2]
+        channels = self._channels[: picture_rgb.size].reshape(shape)
+        planes = self._planes[: picture_rgb.size].reshape(shape)
+        cv2.split(picture_rgb, list(channels))
+        for plane, channel, centred in zip(planes, channels[::-1], CENTRED_BGR, strict=True):
             cv2.LUT(channel, centred, dst=plane)
-        return planes
+        return planes[None]
 
 
 def _joined(one: Candidates, other: Candidates) -> Candidates:
