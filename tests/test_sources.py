@@ -39,6 +39,7 @@ KINDS = [
 ]
 OPTIONS = {
     "libx264": {"preset": "ultrafast", "bf": "2"},
+    "mpeg4": {"bf": "2"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
 }
 MILLISECOND = Fraction(1, 1000)
@@ -136,6 +137,34 @@ def test_a_whole_file_gives_every_frame_and_any_part(tmp_path: Path, name: str, 
         assert milliseconds(frames) == [
             start_ms + 20 * (start_ms % 40 > 0) + t for t in (0, 40, 80)
         ]
+
+
+@pytest.mark.parametrize(("name", "codec"), KINDS)
+def test_a_part_shows_the_same_pictures_at_the_same_times(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    path = film(tmp_path / name, codec, even(50), keyframe_every=12)
+    whole, _ = read_until_error(path)
+    part, _ = read_until_error(path, start_s=1.2)
+    assert milliseconds(part) == even(50)[30:]
+    for frame, same in zip(part, whole[30:], strict=True):
+        assert np.array_equal(frame.image_rgb, same.image_rgb)
+
+
+def test_a_path_of_digits_is_a_folder_and_no_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_image("2024/one.png", BLACK)
+    with open_source(Path("2024")) as source:
+        assert [frame.image_rgb.shape for frame in source] == [BLACK.shape]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0)
+    with pytest.raises(SourceError, match="may not be read"):
+        open_source(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts"])

@@ -33,6 +33,8 @@ MICROSECONDS = 1_000_000
 #: Some containers are sought by any frame, and decoding begins with a later one that stands alone:
 #: then the file is read from so many seconds before, and at last from its beginning.
 SEEK_MARGINS_S = (0.0, 10.0)
+#: It holds the times of decoding alone: frames are counted from its beginning.
+COUNTING_FORMAT = "avi"
 #: A stream that says nothing for so long has ended.
 SILENCE_S = 10.0
 #: Frames of fewer pixels are decoded by one thread: two take twice the processor's time for them.
@@ -117,9 +119,8 @@ def open_source(
     _check_seconds(start_s, end_s)
     if live and (isinstance(source, str | Path | int | Source) or not isinstance(source, Iterable)):
         raise ConfigError("live is for iterables of frames; cameras are live as they are")
-    is_file = isinstance(source, str | Path) and "://" not in str(source)
-    if is_file and not str(source).isdecimal():
-        return _open_file(Path(str(source)), every, start_s, end_s)
+    if isinstance(source, str | Path) and not is_live_name(source):
+        return _open_file(Path(source), every, start_s, end_s)
     if start_s or end_s is not None:
         raise ConfigError("start_s and end_s are for video files")
     if isinstance(source, Source):
@@ -128,9 +129,9 @@ def open_source(
         return source
     if isinstance(source, int | np.integer) and not isinstance(source, bool):
         return Camera(int(source), every)
-    if isinstance(source, str | Path):
-        text = str(source)
-        return Camera(int(text), every) if is_file else Video(text, every, is_address=True)
+    if isinstance(source, str):
+        is_number = source.isdecimal()
+        return Camera(int(source), every) if is_number else Video(source, every, is_address=True)
     if isinstance(source, np.ndarray) and source.ndim < 4:
         raise SourceError(f"one picture of shape {source.shape} came, expected several")
     if isinstance(source, Iterable):
@@ -141,7 +142,19 @@ def open_source(
     )
 
 
+def is_live_name(source: str | Path) -> bool:
+    """Whether it is the address of a stream, or the number of a camera; a `Path` is neither."""
+    return isinstance(source, str) and ("://" in source or source.isdecimal())
+
+
 def _open_file(path: Path, every: int, start_s: float, end_s: float | None) -> Source:
+    try:
+        return _opened_file(path, every, start_s, end_s)
+    except PermissionError as error:
+        raise SourceError(f"{path}: may not be read ({error.strerror})") from error
+
+
+def _opened_file(path: Path, every: int, start_s: float, end_s: float | None) -> Source:
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if not path.is_dir() and path.suffix.lower() not in PICTURE_SUFFIXES - {".gif"}:
@@ -207,7 +220,7 @@ class Video(Source):
         """
         number = 0
         for frame, time_s in self._timed_frames():
-            if self._end_s is not None and time_s >= self._end_s:
+            if self._end_s is not None and time_s >= self._end_s - CLOSE_S:
                 return
             if time_s < self._start_s - CLOSE_S:
                 continue
@@ -252,7 +265,8 @@ class Video(Source):
 
     def _timed_frames(self) -> Iterator[tuple["av.VideoFrame", float]]:
         """The frames and their seconds, from the start or somewhat before it."""
-        for margin_s in SEEK_MARGINS_S:
+        is_counted = self._container.format.name == COUNTING_FORMAT
+        for margin_s in () if is_counted else SEEK_MARGINS_S:
             if self._start_s > margin_s:
                 frames = self._read(self._start_s - margin_s)
                 with suppress(SourceError, StopIteration):
@@ -322,8 +336,8 @@ class _Clock:
         self._step_s = 1 / float(stream.average_rate or FRAMES_PER_SECOND)
         self._last_s: float | None = None
         self._longest_s = LEAST_MISSING_S
-        # AVI has the times of decoding alone; the frames are shown in the same rhythm.
-        self._has_decoding_times = container.format.name == "avi"
+        # The frames are shown in the rhythm in which they are decoded.
+        self._has_decoding_times = container.format.name == COUNTING_FORMAT
         self._decoding_times = deque[int]()
         self._first = Fraction(container.start_time or 0, MICROSECONDS)
         self.first_s = float(self._first)
@@ -345,6 +359,8 @@ class _Clock:
         time_s = 0.0
         if pts is not None and frame.time_base is not None:
             time_s = float(pts * frame.time_base - self._first)
+            if abs(time_s) < CLOSE_S:
+                time_s = 0.0
         if self._last_s is not None:
             if pts is None or time_s < self._last_s:
                 time_s = self._last_s + self._step_s
