@@ -36,7 +36,8 @@ def main() -> None:
     between = {name: mean([end[name] for end in ends], weights) for name in ends[-1]}
     run.average.load_state_dict(between)
     if not options.keep_normalisation:
-        measure_normalisation(run.average, training_faces(options.data_dir, FACES))
+        faces = training_faces(options.data_dir, run.config.input_size, FACES)
+        measure_normalisation(run.average, faces)
     run.save(options.averaged)
 
 

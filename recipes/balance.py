@@ -20,7 +20,8 @@ def main() -> None:
     """Read the checkpoint, change its averaged network, and write it."""
     checkpoint, data_dir, power, path = sys.argv[1:]
     run = TrainingRun.load(Path(checkpoint), {"device": "cpu"})
-    frequencies = training_data([read_split(Path(data_dir), "train")], run.config).frequencies()
+    data = training_data([read_split(Path(data_dir), "train")], run.config)
+    frequencies = data.frequencies().clamp(min=1 / len(data.targets))
     run.average.get_parameter("head.bias").sub_(float(power) * frequencies.log())
     run.save(Path(path))
 

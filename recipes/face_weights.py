@@ -26,9 +26,10 @@ LAYER = re.compile(rb"\x01(?:\x05con_4|\x07affine_)\x01\x02")
 def main() -> None:
     """Read dlib's file and write the weights."""
     file, data_dir, path = sys.argv[1:4]
-    network = build_network(TrainingConfig(network="face_resnet")).eval()
+    config = TrainingConfig(network="face_resnet")
+    network = build_network(config).eval()
     take_weights(network, layers(Path(file).read_bytes()))
-    restore_normalisation(network, training_faces(Path(data_dir)))
+    restore_normalisation(network, training_faces(Path(data_dir), config.input_size))
     weights = network.state_dict()
     torch.save({name: weights[name] for name in weights if not name.startswith("head.")}, path)
 

@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from mien.datasets.ferplus import read_split
+from mien.evaluation.scoring import network_faces
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig
 from mien.training.low_rank import FIRST, LAST, OFFSET
@@ -31,7 +32,7 @@ def main() -> None:
     model, data_dir, name, path = sys.argv[1:5]
     settings = open_model(model).metadata.provenance["settings"]
     weights = folded_weights(Path(model))
-    faces = training_faces(Path(data_dir))
+    faces = training_faces(Path(data_dir), settings["input_size"])
 
     wide = with_folded_weights(build_network(TrainingConfig.from_dict(settings)), weights)
     narrow = build_network(TrainingConfig.from_dict({**settings, "network": name}))
@@ -44,11 +45,14 @@ def main() -> None:
     torch.save(narrow.state_dict(), path)
 
 
-def training_faces(data_dir: Path, count: int = FACES) -> Tensor:
-    """Grey training faces (N, 1, 48, 48) from 0 to 1, drawn from all."""
-    images = read_split(data_dir, "train").images
-    chosen = np.random.default_rng(0).choice(len(images), min(count, len(images)), replace=False)
-    return torch.from_numpy(images[chosen])[:, None].float() / 255
+def training_faces(data_dir: Path, side: int, count: int = FACES) -> Tensor:
+    """Grey training faces (N, 1, side, side) from 0 to 1, drawn from all."""
+    faces = read_split(data_dir, "train")
+    chosen = np.zeros(len(faces), dtype=bool)
+    chosen[np.random.default_rng(0).choice(len(faces), min(count, len(faces)), replace=False)] = (
+        True
+    )
+    return torch.from_numpy(network_faces(faces.select(chosen), side))[:, None].float() / 255
 
 
 def folded_weights(model: Path) -> dict[str, Tensor]:

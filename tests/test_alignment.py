@@ -211,6 +211,6 @@ def test_a_whole_face_that_is_not_square_is_padded_by_its_border() -> None:
     assert np.array_equal(whole(face.T, SIDE), padded.T)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (7, 5), (500, 20)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (7, 5), (500, 20), (1, 1_000_000)])
 def test_whole_faces_of_any_shape_are_taken(shape: tuple[int, int]) -> None:
     assert (whole(np.full(shape, 77, np.uint8), SIDE) == np.full((SIDE, SIDE), 77)).all()

@@ -60,6 +60,20 @@ def test_a_process_that_is_killed_is_told_with_the_video_and_the_others_go_on(
     assert [one.frames for one in outcomes if isinstance(one, ClipSummary)] == [60, 60]
 
 
+def test_videos_are_done_though_every_process_was_killed(tmp_path: Path) -> None:
+    picture = np.full((480, 640, 3), 90, dtype=np.uint8)
+    write_video(tmp_path / "film.mkv", [picture] * 30, [40 * number for number in range(30)])
+    jobs = [ClipJob(str(tmp_path / "film.mkv"))] * 4
+
+    def kill_the_first(place: int, _frames: int) -> None:
+        if place < 2:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    outcomes = analyse_clips(jobs, {}, kill_the_first, lambda: False, processes=2)
+    assert [type(one) for one in outcomes] == [MienError, MienError, ClipSummary, ClipSummary]
+
+
 def test_no_process_outlives_the_one_that_began_it(tmp_path: Path) -> None:
     picture = np.full((480, 640, 3), 90, dtype=np.uint8)
     write_video(tmp_path / "long.mkv", [picture] * 400, [40 * number for number in range(400)])

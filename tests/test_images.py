@@ -1,6 +1,8 @@
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,14 @@ def test_read_only_frames_are_taken_and_not_changed(color: str, gradient: Frame)
 def test_grey_follows_bt_601() -> None:
     colors = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9)]], np.uint8)
     assert to_grey(colors).tolist() == [[76, 150, 29, 9]]
+
+
+def test_reading_in_threads_leaves_warnings_as_they_were(tmp_path: Path, gradient: Frame) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), gradient)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read_image, [tmp_path / "one.png"] * 800))
+    assert warnings.filters == before
 
 
 def encoded(image: Image.Image, kind: str, **settings: Any) -> bytes:

@@ -129,6 +129,21 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
         open_table(tmp_path / "table.xlsx", EMOTIONS, is_smoothed=False)
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_table_goes_on_when_there_is_room_again(tmp_path: Path, name: str) -> None:
+    first, lost, last = (frame(number, face(1)) for number in range(3))
+    with open_table(tmp_path / name, EMOTIONS) as table:
+        table.write(first)
+        full = (tmp_path / name).stat().st_size + 10
+        with files_of_at_most(full), pytest.raises(OSError, match="can't be written on"):
+            table.write(lost)
+        table.write(last)
+    with open_table(tmp_path / f"other-{name}", EMOTIONS) as table:
+        table.write(first)
+        table.write(last)
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"other-{name}").read_bytes()
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """Inside, files can't grow larger, as on a full disk."""

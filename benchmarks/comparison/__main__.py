@@ -59,6 +59,8 @@ def measure(folder: Path, data_dir: Path | None, with_peers: bool) -> Figures:
     load = os.getloadavg()[0]
     contestants = (*OURS, *PEERS) if with_peers else OURS
     environments, failures = make_environments(contestants) if with_peers else ({}, {})
+    if OURS[0].package in failures:
+        raise SystemExit(f"mien can't be installed: {failures[OURS[0].package]}")
     frames = write_frames(folder)
     cores = os.cpu_count() or 1
     threads = [count for count in (1, 2, 4, 8) if count <= cores]

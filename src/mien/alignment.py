@@ -25,6 +25,9 @@ CANONICAL_LANDMARKS = (
     (0.648, 0.754),
 )
 
+#: Of a cut-out face that is padded to a square, in pixels.
+LONGEST_SIDE = 10_000
+
 #: The median detection box in the canonical frame: x, y, width, height.
 CANONICAL_BOX = (0.112, 0.009, 0.783, 1.009)
 
@@ -129,6 +132,7 @@ def whole(face: Image, side: int) -> Image:
 
     The padding repeats its border.
     """
+    face = _not_too_long(face)
     height, width = face.shape[:2]
     rest = max(height, width) - np.array([height, width])
     (top, left), (bottom, right) = rest // 2, rest - rest // 2
@@ -136,6 +140,16 @@ def whole(face: Image, side: int) -> Image:
         face, int(top), int(bottom), int(left), int(right), cv2.BORDER_REPLICATE
     )
     return _resized(np.asarray(square, dtype=np.uint8), side)
+
+
+def _not_too_long(face: Image) -> Image:
+    """A face whose square would take hundreds of megabytes is shrunk before."""
+    height, width = face.shape[:2]
+    scale = LONGEST_SIDE / max(height, width)
+    if scale >= 1:
+        return face
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _resized(face: Image, side: int) -> Image:

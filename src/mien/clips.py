@@ -79,10 +79,14 @@ class _Crew:
 
     def __init__(self, jobs: Sequence[ClipJob], settings: dict[str, Any], processes: int) -> None:
         self._jobs, self._waiting = jobs, deque(range(len(jobs)))
+        self._settings = settings
         self._outcomes: list[Outcome] = [None] * len(jobs)
         self._at_work: dict[Connection, int] = {}  # the place of the video that each is at
+        self._hire(processes)
+
+    def _hire(self, processes: int) -> None:
         with _signals_held_back():
-            hired = [_hired(settings) for _ in range(processes)]
+            hired = [_hired(self._settings) for _ in range(processes)]
         for connection in hired:
             self._give_next(connection)
 
@@ -109,6 +113,9 @@ class _Crew:
             reason = "a process ended before its time; is there too little memory?"
             news = MienError(f"{self._jobs[place].source}: is not finished: {reason}")
             del self._at_work[connection]
+            connection.close()
+            if self._waiting:
+                self._hire(1)  # in its place; each that ends so has used up a video
         if isinstance(news, int):
             on_frame(place, news)
             return

@@ -1,6 +1,7 @@
 """Pictures as they come in: arrays are checked, files are decoded."""
 
 import struct
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from mien.files import replacing
 MOST_PIXELS = 100_000_000
 
 COLORS = ("BGR", "RGB")
+
+#: What is to be done with warnings is set for the whole process.
+_WARNINGS_LOCK = threading.Lock()
 
 #: What Pillow raises where a file is no whole picture.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
@@ -91,7 +95,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         ImageError: there is no such file, it is no whole picture, or it is too large.
     """
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
             with Image.open(path) as image:
                 _check_size(Path(path), image)

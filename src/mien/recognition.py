@@ -19,6 +19,7 @@ from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.mtcnn import MTCNN
 from mien.results import DetectedFace, FaceAnswer, FaceResult, found_face
+from mien.sessions import CUDA
 from mien.smoothing import Smoother
 from mien.sources import open_source
 from mien.streaming import Analysis, FoundFaces, StreamFrame, stream
@@ -176,7 +177,9 @@ class EmotionRecognition:
             smoother = Smoother(SMOOTHING_S if opened.is_film else 0)
         workers = self._threads or os.cpu_count() or 1
         # Frames beside one another share the cores better than the threads of one network do.
-        recognition = self if opened.is_live or workers == 1 else self._single_threaded
+        is_on_cpu = CUDA not in self._model.session.get_providers()
+        shares_cores = is_on_cpu and workers > 1 and not opened.is_live
+        recognition = self._single_threaded if shares_cores else self
         return stream(_Analyst(recognition), opened, detect_every, smoother, workers)
 
     def show(

@@ -1,6 +1,6 @@
 """What a detector finds, and what a result says, in plain Python types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -95,13 +95,13 @@ def box_inside(box: Sequence[float], width: int, height: int) -> list[int]:
 
 def found_face(face: DetectedFace, width: int, height: int, answer: FaceAnswer) -> FaceResult:
     """The result of a face that was found in a frame of `width` x `height` pixels."""
-    landmarks: Mapping[str, list[float]] | None = None
+    landmarks = None
     if face.landmarks is not None:
         points = [[float(x), float(y)] for x, y in face.landmarks]
         landmarks = dict(zip(LANDMARK_NAMES, points, strict=True))
     return {
         "box": box_inside(face.box, width, height),
         "face_confidence": None if face.score is None else float(face.score),
-        "landmarks": None if landmarks is None else dict(landmarks),
+        "landmarks": landmarks,
         **answer,
     }

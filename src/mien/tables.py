@@ -7,6 +7,7 @@ lost. The columns are those of `columns` and `picture_columns`.
 import csv
 import io
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -161,6 +162,7 @@ class TextTable(Table):
         except OSError as error:
             with suppress(OSError):  # a device has no length
                 self._file.truncate(self._length)
+                self._file.seek(self._length)
             raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
         self._length += len(content)
 
@@ -247,19 +249,19 @@ class ParquetTable(Table):
 
     def _begin_group(self) -> None:
         """Take room for the index, with this group and what says how the columns are called."""
-        self._room_end = self._file.tell()
+        self._room_end = self._file.tell()  # what is left of the room before is taken again
         self._take_room(COLUMN_BYTES * len(self._schema) * (self._groups + 2))
 
     def _take_room(self, size: int) -> None:
-        place = self._file.tell()
+        place, end = self._file.tell(), self._room_end + size
         try:
-            self._file.seek(self._room_end)
-            write_all(self._file, bytes(size))
+            length = self._file.seek(0, os.SEEK_END)
+            write_all(self._file, bytes(max(0, end - length)))
         except OSError as error:
             raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
         finally:
             self._file.seek(place)
-        self._room_end += size
+        self._room_end = end
 
     def close(self) -> None:
         """Finish the file."""

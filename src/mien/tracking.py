@@ -60,7 +60,7 @@ class Track:
     seen_s: float
     absent_s: float = 0.0
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
-    spread: Floats = field(default_factory=lambda: np.zeros((2, 2)))
+    spread: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         speed = self.side * ACCELERATION / 2

@@ -193,6 +193,17 @@ def test_a_name_that_is_no_utf8_is_printed(folder: Path, monkeypatch: pytest.Mon
     assert "happiness" in done.stdout
 
 
+def test_a_name_that_the_output_can_not_hold_is_written_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252:strict")
+    (folder / "grey.png").rename(folder / "図.png")
+    done = in_process("図.png", "a.jpg")
+    assert done.returncode == 0
+    assert "\\u56f3.png" in done.stdout
+    assert "happiness" in done.stdout
+
+
 @pytest.mark.parametrize("name", ["new/faces.csv", "faces.jsonl"])
 def test_a_table_has_a_row_a_face(name: str, folder: Path, astronaut_path: Path) -> None:
     broken = damaged(folder / "broken.jpg", astronaut_path)

@@ -268,7 +268,7 @@ def test_a_group_on_two_given_sides_is_left_out_of_training(tmp_path: Path) -> N
         ("valid/sad/anna-2.png", "valid", "sadness", "anna"),
     ]
     report = prepared.details["report"]
-    assert report["pictures of a group that is validated or tested on: left out"] == 1
+    assert report["pictures whose group, or a copy, is validated or tested on: left out"] == 1
 
 
 def test_a_missing_validation_split_is_drawn_from_training(tmp_path: Path) -> None:

@@ -43,6 +43,17 @@ def test_a_group_on_two_sides_keeps_the_one_that_is_tested_on() -> None:
     assert on_another_side(members, split_of) == ["a1", "b1"]
 
 
+def test_of_copies_on_two_sides_the_one_that_is_tested_on_stays() -> None:
+    members = [
+        *(Member("a1", "anger", "a", "same"), Member("a2", "anger", "a")),
+        *(Member("b1", "fear", "b", "same"), Member("c1", "joy", "", "other")),
+        Member("d1", "joy", "", "other"),
+    ]
+    splits = ["train", "train", "test", "valid", "train"]
+    split_of = {member.name: split for member, split in zip(members, splits, strict=True)}
+    assert on_another_side(members, split_of) == ["a1", "d1"]
+
+
 def test_copies_stay_together_though_their_classes_differ() -> None:
     members = [
         Member(f"{name}/{n}", name, "", f"{n}") for n in range(100) for name in ("anger", "fear")

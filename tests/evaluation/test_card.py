@@ -204,9 +204,10 @@ def test_a_new_report_leaves_nothing_of_the_one_before(reports: Path, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {
         *("logits.csv", "report.html", "scores.json")
     }
-    (tmp_path / "not_faces.json").write_text("{")
-    with pytest.raises(DataError, match=r"not_faces\.json: damaged"):
-        read_report(tmp_path)
+    for content, message in (("{", "damaged"), ("{}", "lacks 'uncertain'")):
+        (tmp_path / "not_faces.json").write_text(content)
+        with pytest.raises(DataError, match=rf"not_faces\.json: {message}"):
+            read_report(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_a_new_report_leaves_nothing_of_the_one_before(reports: Path, tmp_path: 
         ("{", "scores.json: damaged"),
         (
             '{"robustness": null}',
-            "scores.json: lacks 'accuracy'; make it again with 'mien validate'",
+            "scores.json: lacks 'model'; make it again with 'mien validate'",
         ),
         ("[]", "scores.json: damaged"),
     ],

@@ -96,5 +96,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def printable(text: str) -> str:
-    """Text with bytes of file names that are no UTF-8 written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Text with what standard output can't hold written out, as bytes of file names may be."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -123,7 +123,7 @@ def export(
 
 
 def quantize(
-    model: Annotated[str, typer.Argument(help="Model file, or 'default'.")],
+    model: Annotated[str, typer.Argument(help="Model file, or the name of a packaged one.")],
     data_dir: DataDirs,
     model_path: Annotated[Path, typer.Option(help="Model file to write, a name in .onnx.")],
     kept_variance: KeptVariance = 0.999,

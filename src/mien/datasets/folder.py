@@ -135,7 +135,7 @@ def _answers(
 def _answer(
     picture: Labelled, emotion_of: Mapping[str, str], labels: Sequence[str]
 ) -> Answer | None:
-    """None if the picture's class is left out, or classes with half of the probability are."""
+    """None if the picture's class is left out; without one, if half of the probability is."""
     if not picture.probabilities:
         emotion = emotion_of[picture.name]
         return Answer(emotion) if emotion else None
@@ -163,7 +163,7 @@ def _splits(
     split_of = {name: split or "train" for name, split in given.items()}
     shares = _shares(set(given.values()), valid_share, test_share)
     for name in on_another_side(members, split_of):
-        _count(report, "pictures of a group that is validated or tested on: left out")
+        _count(report, "pictures whose group, or a copy, is validated or tested on: left out")
         del split_of[name]
     pool = [member for member in members if split_of.get(member.name) == "train"]
     return split_of | drawn_splits(pool, shares, seed)

@@ -61,7 +61,7 @@ def drawn_splits(
 
 
 def on_another_side(members: Sequence[Member], split_of: Mapping[str, str]) -> list[str]:
-    """The names of members whose group also stands on a side with precedence.
+    """The names of members whose group, or a copy, also stands on a side with precedence.
 
     To leave them out keeps what is tested on unseen, and as it was given.
 
@@ -69,17 +69,17 @@ def on_another_side(members: Sequence[Member], split_of: Mapping[str, str]) -> l
         members: the pictures.
         split_of: the split that each was given, by name.
     """
-    sides: dict[str, set[str]] = defaultdict(set)
+    sides: dict[Key, set[str]] = defaultdict(set)
     for member in members:
-        sides[member.group].add(split_of[member.name])
+        for key in _keys(member):
+            sides[key].add(split_of[member.name])
     first = {
-        group: next(split for split in PRECEDENCE if split in found)
-        for group, found in sides.items()
+        key: next(split for split in PRECEDENCE if split in found) for key, found in sides.items()
     }
     return [
         member.name
         for member in members
-        if member.group and split_of[member.name] != first[member.group]
+        if any(split_of[member.name] != first[key] for key in _keys(member))
     ]
 
 

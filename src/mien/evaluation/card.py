@@ -4,7 +4,8 @@ Source of the form: Mitchell et al., "Model Cards for Model Reporting", 2019, ar
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import zip_longest
@@ -37,6 +38,31 @@ RARE = 50
 UNSTATED = "not stated"
 
 
+#: What a card needs of `scores.json` beside scores.
+FURTHER_VALUES = (
+    *("model", "split", "votes", "labels", "provenance"),
+    "accuracy_without_training_duplicates",
+)
+
+
+@dataclass(frozen=True)
+class KindOfCut:
+    """How often cuts without a face of a kind come out as uncertain, and how well they are told."""
+
+    kind: str
+    uncertain: Share
+    likeness_auroc: float | None
+
+
+@dataclass(frozen=True)
+class NotFaces:
+    """The same of all cuts without a face, and of every kind."""
+
+    uncertain: Share
+    likeness_auroc: float | None
+    kinds: tuple[KindOfCut, ...]
+
+
 @dataclass(frozen=True)
 class StoredReport:
     """What `mien validate` stored of one split.
@@ -53,42 +79,47 @@ class StoredReport:
     scores: Scores
     certainty: Certainty
     changes: tuple[ChangeScores, ...]
-    not_faces: dict[str, Any] | None
+    not_faces: NotFaces | None
 
 
 def read_report(folder: Path) -> StoredReport:
     """Read the JSON files of a report's folder.
 
     Raises:
-        DataError: `scores.json` is missing, damaged, or of an earlier version of mien.
+        DataError: a file is missing, damaged, or of an earlier version of mien.
     """
-    path, not_faces = folder / "scores.json", folder / "not_faces.json"
+    path, not_faces_path = folder / "scores.json", folder / "not_faces.json"
     if not path.is_file():
         raise DataError(f"{folder}: no scores.json, so no report of 'mien validate'")
-    values = _read_json(path)
-    try:
+    not_faces = None
+    if not_faces_path.is_file():
+        with _reading(not_faces_path, "benchmarks/not_faces.py") as values:
+            not_faces = from_plain(NotFaces, values)
+    with _reading(path, "mien validate") as values:
+        if missing := [name for name in FURTHER_VALUES if name not in values]:
+            raise KeyError(missing[0])
         changes = values["robustness"] or ()
         return StoredReport(
             values,
             from_plain(Scores, values),
             from_plain(Certainty, values["certainty"]),
             tuple(from_plain(ChangeScores, one) for one in changes),
-            _read_json(not_faces) if not_faces.is_file() else None,
+            not_faces,
         )
-    except KeyError as error:
-        raise DataError(f"{path}: lacks {error}; make it again with 'mien validate'") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: damaged ({error})") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+@contextmanager
+def _reading(path: Path, maker: str) -> Iterator[dict[str, Any]]:
+    """The values of a JSON file; what they lack inside is an error that says who makes it."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        if not isinstance(values, dict):
+            raise TypeError(f"a {type(values).__name__}, expected an object")
+        yield values
+    except KeyError as error:
+        raise DataError(f"{path}: lacks {error}; make it again with '{maker}'") from error
+    except (TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: damaged ({error})") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: damaged (a {type(values).__name__}, expected an object)")
-    return values
 
 
 def write_card(
@@ -258,17 +289,14 @@ def _not_faces(report: StoredReport) -> str:
     text = ""
     if report.not_faces is not None:
         found = report.not_faces
-        uncertain = from_plain(Share, found["uncertain"])
         text = (
-            f"Of cuts without a face, {percent(uncertain, of='cuts')} come out as uncertain; the "
-            "area under the ROC curve of face likeness between faces and these cuts is "
-            f"{_area(found['likeness_auroc'])}. No such picture or pattern served the "
+            f"Of cuts without a face, {percent(found.uncertain, of='cuts')} come out as uncertain; "
+            "the area under the ROC curve of face likeness between faces and these cuts is "
+            f"{_area(found.likeness_auroc)}. No such picture or pattern served the "
             "fitting; halves and tiny copies of other faces did.\n\n"
         )
-        rows = [
-            (one["kind"], rate(from_plain(Share, one["uncertain"])), _area(one["likeness_auroc"]))
-            for one in found["kinds"]
-        ] + rows
+        told = [(one.kind, rate(one.uncertain), _area(one.likeness_auroc)) for one in found.kinds]
+        rows = told + rows
     if not rows:
         return "Not measured."
     return text + _table(("What the cut shows", "Uncertain", "Area under the ROC curve"), rows)

@@ -61,7 +61,7 @@ def factorised(network: onnx.ModelProto, faces: Images, kept_variance: float) ->
     Args:
         network: an ONNX network of convolutions with a bias.
         faces: uint8 (N, S, S), the variance is measured on them.
-        kept_variance: from 0 to 1; with 1 the network stays as it is.
+        kept_variance: above 0, up to 1; with 1 the network stays as it is.
     """
     stored = {one.name for one in network.graph.initializer}
     nodes = [node for node in network.graph.node if _is_dense(node, stored)]

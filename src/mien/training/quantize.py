@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
-from mien.model_file import ModelMetadata, open_model, read_model
+from mien.model_file import ModelMetadata, open_model
 from mien.training.export import described, fitted, write_model
 from mien.training.faces import TrainingFaces
 from mien.training.low_rank import KEPT_VARIANCE, check_kept_variance, factorised, sample_faces
@@ -42,16 +42,17 @@ def quantize(
         kept_variance: see `mien.training.low_rank.factorised`.
 
     Raises:
-        ConfigError: the model path is no name in .onnx, or the share is not from 0 to 1.
+        ConfigError: the model path is no name in .onnx, or the share is out of range.
         ModelError: the model file is missing or damaged.
         DataError: the data set is missing or damaged.
     """
     if path.suffix != ".onnx":
         raise ConfigError(f"the model path is {str(path)!r}, expected a name in .onnx")
     check_kept_variance(kept_variance)
-    metadata = open_model(model).metadata
+    opened = open_model(model)
+    metadata = opened.metadata
     faces, side = TrainingFaces.read(data_dirs), metadata.input_size
-    content = quantized(read_model(model), sample_faces(faces.train, side), kept_variance)
+    content = quantized(opened.content, sample_faces(faces.train, side), kept_variance)
     calibration, scores = fitted(content, metadata.labels, side, faces)
     earlier = metadata.provenance
     provenance = earlier | {
