@@ -160,6 +160,26 @@ def test_a_path_of_digits_is_a_folder_and_no_camera(
         assert [frame.image_rgb.shape for frame in source] == [BLACK.shape]
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+def test_a_last_picture_that_stands_long_belongs_to_a_whole_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 25)
+        packets = []
+        for pts in (0, 25, 50):
+            frame = av.VideoFrame.from_ndarray(BLACK, format="rgb24")
+            frame.pts, frame.time_base = pts, Fraction(1, 25)
+            packets += stream.encode(frame)
+        packets += stream.encode()
+        for packet, duration in zip(packets, (25, 25, 250), strict=True):
+            packet.duration = duration
+            container.mux(packet)
+    frames, error = read_until_error(path)
+    assert (milliseconds(frames), error) == ([0, 1000, 2000], "")
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien import ConfigError, EmotionRecognition, SourceError
+from mien import ConfigError, DetectedFace, EmotionRecognition, SourceError
 from mien.images import write_image
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame, open_source
@@ -335,6 +335,46 @@ def test_a_search_and_frames_followed_after_it_are_classified_together_and_come_
     frames = stream(analyst, source, detect_every, smoother=Smoother(0), workers=1)
     assert [frame.number for frame in frames] == list(range(30))
     assert analyst.batches == batches
+
+
+@pytest.mark.parametrize("detect_every", [1, 4])
+def test_an_error_of_the_detector_comes_after_the_frames_before_it(detect_every: int) -> None:
+    class Failing(Blind):
+        def find(self, frame_rgb: Image) -> FoundFaces:
+            if frame_rgb[0, 0, 0] == 20:
+                raise ValueError("it is tired")
+            return super().find(frame_rgb)
+
+    source = open_source([grey(number) for number in range(30)])
+    frames = stream(Failing(), source, detect_every, smoother=Smoother(0), workers=3)
+    assert [next(frames).number for _ in range(20)] == list(range(20))
+    with pytest.raises(ValueError, match="it is tired"):
+        next(frames)
+
+
+def test_a_face_moves_on_only_for_as_long_as_its_motion_is_believed() -> None:
+    class Walker(Blind):
+        """Sees a face that walks three pixels a frame."""
+
+        def find(self, frame_rgb: Image) -> FoundFaces:
+            face = DetectedFace((3.0 * frame_rgb[0, 0, 0], 10.0, 60.0, 60.0))
+            return FoundFaces([face], self.cut(frame_rgb, [face]))
+
+        def cut(self, frame_rgb: Image, faces: object) -> list[Image]:
+            return [np.eye(48, dtype=np.uint8)]
+
+        def classify(self, cuts: Sequence[Sequence[Image]]) -> list[Analysis]:
+            return [Analysis(np.full((1, 8), 1 / 8), np.ones(1)) for _ in cuts]
+
+        def describe(self, *given: Any) -> list[Any]:
+            return [{"box": face.box, "emotions": {}} for face in given[1]]
+
+    pictures = [np.full((80, 400, 3), number, dtype=np.uint8) for number in range(40)]
+    source = open_source([(picture, place / 10) for place, picture in enumerate(pictures)])
+    frames = list(stream(Walker(), source, 20, smoother=Smoother(0), workers=1))
+    places = [frame.faces[0]["box"][0] for frame in frames]
+    assert places[20] < places[25] < places[30]
+    assert places[31:] == places[30:-1]
 
 
 def test_of_a_live_source_the_newest_frame_is_taken_and_it_may_fall_silent() -> None:

@@ -131,7 +131,6 @@ def analyse_clip(
         files.enter_context(closing(frames))
         if job.plot is not None:
             check_writable(job.plot.parent)
-            files.callback(timeline.draw, job.plot)
         table = writer = None
         if job.table is not None:
             is_smoothed = sampling.smoothing_s > 0
@@ -140,6 +139,8 @@ def analyse_clip(
             writer = VideoWriter(job.out, job.sound, sampling.start_s, sampling.end_s)
             files.enter_context(writer)
         for frame in frames:
+            if job.plot is not None and timeline.frames == 0:
+                files.callback(timeline.draw, job.plot)
             timeline.add(frame)
             if table is not None:
                 table.write(frame)

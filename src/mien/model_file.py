@@ -119,6 +119,10 @@ class ModelMetadata:
             raise ModelError(
                 f"the calibration's temperature is {self.calibration.temperature}, expected above 0"
             )
+        for name in ("candidate_threshold", "most_uncertainty", "least_likeness"):
+            value = getattr(self.calibration, name)
+            if not 0 <= value <= 1:
+                raise ModelError(f"the calibration's {name} is {value}, expected from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class SoundTrack:
         for packet in self._read(track):
             with suppress(av.FFmpegError):  # of a damaged packet
                 for copied in unframed.filter(packet):
+                    if copied.pts is not None and self._is_past(copied):
+                        return
                     if copied.pts is not None and self._is_wanted(copied):
                         copied.pts -= self._back(copied)
                         copied.dts, copied.stream = copied.pts, stream
@@ -98,6 +100,8 @@ class SoundTrack:
         resampler = AudioResampler("fltp", "stereo", stream.rate)
         kind: tuple[str, str, int] | None = None
         for frame in self._decoded(track):
+            if frame.pts is not None and self._is_past(frame):
+                break
             if frame.pts is not None and self._is_wanted(frame):
                 frame.pts -= self._back(frame)
                 last, kind = kind, (frame.format.name, frame.layout.name, frame.rate)
@@ -126,8 +130,10 @@ class SoundTrack:
 
     def _is_wanted(self, part: "SoundPacket | AudioFrame") -> bool:
         time_s = _time_s(part) - self._first_s
-        after_start = self._start_s == 0 or time_s >= self._start_s  # sound may begin before 0
-        return after_start and time_s < self._end_s
+        return self._start_s == 0 or time_s >= self._start_s  # sound may begin before 0
+
+    def _is_past(self, part: "SoundPacket | AudioFrame") -> bool:
+        return _time_s(part) - self._first_s >= self._end_s
 
     def _back(self, part: "SoundPacket | AudioFrame") -> int:
         """By how many of its ticks a part moves to the front."""

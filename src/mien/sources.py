@@ -259,8 +259,11 @@ class Video(Source):
         if self._container.format.name.endswith("_pipe") and not self._is_address:
             raise SourceError(f"{self.name}: is a picture, expected a video")
         for stream in self._container.streams.video:
-            if not stream.disposition & Disposition.attached_pic:  # the cover of a song
-                return stream
+            if stream.disposition & Disposition.attached_pic:  # the cover of a song
+                continue
+            if stream.codec_context is None:
+                raise SourceError(f"{self.name}: nothing here can decode its video")
+            return stream
         raise SourceError(f"{self.name}: holds no video")
 
     def _timed_frames(self) -> Iterator[tuple["av.VideoFrame", float]]:
@@ -335,6 +338,7 @@ class _Clock:
     def __init__(self, container: "av.container.InputContainer", stream: "av.VideoStream") -> None:
         self._step_s = 1 / float(stream.average_rate or FRAMES_PER_SECOND)
         self._last_s: float | None = None
+        self._shown_s = self._step_s
         self._longest_s = LEAST_MISSING_S
         # The frames are shown in the rhythm in which they are decoded.
         self._has_decoding_times = container.format.name == COUNTING_FORMAT
@@ -346,7 +350,7 @@ class _Clock:
 
     @property
     def end_s(self) -> float | None:
-        return None if self._last_s is None else self._last_s + self._step_s
+        return None if self._last_s is None else self._last_s + self._shown_s
 
     def note(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Take notice of what is decoded next."""
@@ -366,6 +370,8 @@ class _Clock:
                 time_s = self._last_s + self._step_s
             self._longest_s = max(self._longest_s, time_s - self._last_s)
         self._last_s = time_s
+        if frame.duration and frame.time_base is not None:
+            self._shown_s = float(frame.duration * frame.time_base)
         return time_s
 
     def misses_a_part(self, reached_s: float) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.results import DetectedFace, FaceResult, TrackedFace
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame
-from mien.tracking import PATIENCE_S, Tracker
+from mien.tracking import LONGEST_MOTION_S, Tracker
 
 Image = NDArray[np.uint8]
 
@@ -26,6 +26,8 @@ MOST_WAITING = 64
 #: Frames at most whose faces are classified together: one in which they are looked for, and those
 #: in which they are followed after it.
 MOST_TOGETHER = 8
+#: What frames that wait may take in memory.
+MOST_BYTES = 400_000_000
 #: A source that is waited for in vain is left to close itself after so many seconds.
 CLOSING_S = 2.0
 
@@ -141,13 +143,17 @@ def _results(
                 if place % detect_every == 0:
                     job = pool.submit(analyst.find, frame.image_rgb)
                 waiting.append((frame, job))
-                while waiting and (len(waiting) > ahead or _is_ready(waiting)):
+                room = min(ahead, max(1, MOST_BYTES // frame.image_rgb.nbytes))
+                while waiting and (len(waiting) > room or _is_ready(waiting)):
                     follower.follow(waiting)
-                yield from follower.results(min(ahead, 2 * MOST_TOGETHER))
+                yield from follower.results(min(room, 2 * MOST_TOGETHER))
             while waiting:
                 follower.follow(waiting)
                 yield from follower.results(0)
             decoder.raise_error()
+    except Exception:
+        yield from follower.results(0)  # what was done before it went wrong
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -162,11 +168,20 @@ def _is_ready(waiting: _Waiting) -> bool:
 
 
 class _Followed(NamedTuple):
-    """The faces of a frame, and their numbers; their cuts where they were looked for."""
+    """The faces of a frame, and their numbers.
+
+    Attributes:
+        frame: the frame.
+        faces: its N faces.
+        track_ids: their numbers.
+        looked_s: when faces were looked for last.
+        cuts: the faces in the canonical frame, each (S, S) grey, where they were looked for.
+    """
 
     frame: TimedFrame
     faces: list[DetectedFace]
     track_ids: list[int]
+    looked_s: float
     cuts: list[Image] | None = None
 
 
@@ -199,7 +214,7 @@ class _Follower:
             faces, cuts = job.result()
             boxes = [face.box for face in faces]
             ids = self._tracker.update(boxes, cuts, frame.time_s)
-            self._last = _Followed(frame, faces, ids, cuts)
+            self._last = _Followed(frame, faces, ids, frame.time_s, cuts)
         else:
             assert self._last is not None  # the first frame's faces are looked for
             self._last = _moved(self._last, frame, self._tracker)
@@ -222,12 +237,13 @@ class _Follower:
             count = sum(len(one.frames) for one in self._numbered)
             if count <= most_waiting and not job.done():
                 return
+            analyses = job.result()
             self._numbered.popleft()
-            for one, analysis in zip(frames, job.result(), strict=True):
+            for one, analysis in zip(frames, analyses, strict=True):
                 yield self._result(one, analysis)
 
     def _result(self, followed: _Followed, analysis: Analysis) -> StreamFrame:
-        frame, faces, track_ids, _ = followed
+        frame, faces, track_ids, *_ = followed
         smoothed = self._smoother.update(track_ids, analysis.probability, frame.time_s)
         results = self._analyst.describe(frame.image_rgb, faces, smoothed, analysis.likeness)
         tracked = [_tracked(*pair) for pair in zip(results, track_ids, strict=True)]
@@ -243,7 +259,8 @@ def _tracked(face: FaceResult, track_id: int) -> TrackedFace:
 
 def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:
     """The faces where their motion takes them; those that leave the frame are left out."""
-    elapsed = min(frame.time_s - last.frame.time_s, PATIENCE_S)
+    end_s = last.looked_s + LONGEST_MOTION_S
+    elapsed = min(frame.time_s, end_s) - min(last.frame.time_s, end_s)
     height, width = frame.image_rgb.shape[:2]
     faces, track_ids = [], []
     for face, track_id in zip(last.faces, last.track_ids, strict=True):
@@ -257,7 +274,7 @@ def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:
             box = (x + across, y + down, box_width, box_height)
             faces.append(DetectedFace(box, face.score, landmarks))
             track_ids.append(track_id)
-    return _Followed(frame, faces, track_ids)
+    return _Followed(frame, faces, track_ids, last.looked_s)
 
 
 class _Decoder:

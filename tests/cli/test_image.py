@@ -239,7 +239,7 @@ def test_pictures_of_one_name_are_both_written(folder: Path) -> None:
     assert written[0].read_bytes() == written[1].read_bytes()
 
 
-@pytest.mark.parametrize("own", ["grey.png", "grey-emotions.png"])
+@pytest.mark.parametrize("own", ["grey.png", "grey-emotions.png", "Grey-Emotions.PNG"])
 @pytest.mark.parametrize("order", ["as written", "reversed"])
 def test_an_input_is_never_overwritten(own: str, order: str, folder: Path) -> None:
     if own != "grey.png":

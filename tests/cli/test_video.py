@@ -156,14 +156,34 @@ def test_what_makes_no_sense_is_refused_in_a_line(
 
 
 def test_videos_of_the_same_name_get_tables_of_their_own(folder: Path, tmp_path: Path) -> None:
-    videos = [tmp_path / name for name in ("face.mp4", "other/face.mp4", "face-2.mp4")]
+    # Capitals count here, but not where the tables may go.
+    videos = [tmp_path / name for name in ("face.mp4", "other/Face.mp4", "face-2.mp4")]
     (tmp_path / "other").mkdir()
     for video in videos:
         video.symlink_to(folder / "empty.mkv")
     done = run(*videos, "--every", FRAMES, "--table", tmp_path / "t" / "{name}.csv")
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (tmp_path / "t").iterdir())
-    assert names == ["face-2-2.csv", "face-2.csv", "face.csv"]
+    assert names == ["Face-2.csv", "face-2-2.csv", "face.csv"]
+
+
+def test_a_failure_leaves_an_earlier_plot(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "plot.png").write_text("earlier")
+    (tmp_path / "broken.mp4").write_text("no video")
+    for arguments in (
+        (folder / "face.mp4", "--table", "/proc/t.csv"),
+        (tmp_path / "broken.mp4",),
+    ):
+        assert run(*arguments, "--plot", tmp_path / "plot.png").returncode == 1
+        assert (tmp_path / "plot.png").read_text() == "earlier"
+
+
+def test_lines_are_whole_in_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    done = subprocess.run(
+        command(folder / "face.mp4", "--smoothing", "0"), capture_output=True, text=True, check=True
+    )
+    assert len([line for line in done.stdout.splitlines() if line.strip()]) == 3
 
 
 def test_a_folder_is_not_written_over(folder: Path, tmp_path: Path) -> None:

@@ -251,7 +251,9 @@ def test_groups_from_the_path_stay_on_one_side(tmp_path: Path) -> None:
     )
     assert Counter(face.split for face in prepared.faces) == {"train": 56, "valid": 16, "test": 8}
     assert len({face.group for face in prepared.faces}) == 20
-    with pytest.raises(DataError, match=r"--group: 'T' is not in the path 'angry/S00_a\.png'"):
+    with pytest.raises(
+        DataError, match=r"--group: 'T' finds nothing in the path 'angry/S00_a\.png'"
+    ):
         prepare(tmp_path / "images", tmp_path / "other", group="T", how=CROPPED)
     with pytest.raises(ConfigError, match=r"--group: '\(' is no regular expression"):
         prepare(tmp_path / "images", tmp_path / "other", group="(", how=CROPPED)

@@ -57,6 +57,7 @@ def test_probabilities_have_a_column_a_label(tmp_path: Path) -> None:
         (PreparedFace("/a.png", "train", "anger"), "'/a.png' is no path inside the folder"),
         (PreparedFace("C:/a.png", "train", "anger"), "'C:/a.png' is no path inside"),
         (PreparedFace("", "train", "anger"), "'' is no path inside the folder"),
+        (PreparedFace("./a.png", "train", "anger"), "the path is './a.png', expected 'a.png'"),
         (FACES[0], "'train/anger/a.png' stands twice"),
         (PreparedFace("a.png", "test", "anger", "anna"), "'anna' stands in train and in test"),
         (
@@ -87,6 +88,19 @@ def test_a_damaged_row_is_an_error_with_its_line(tmp_path: Path, row: str, messa
     write_prepared(tmp_path, SET)
     (tmp_path / "manifest.csv").write_text(f"{HEADER}\n{row}\n")
     with pytest.raises(DataError, match=f"manifest.csv, {message}"):
+        read_prepared(tmp_path)
+
+
+def test_a_row_that_is_cut_off_is_an_error_with_its_line(tmp_path: Path) -> None:
+    write_prepared(tmp_path, SET)
+    (tmp_path / "manifest.csv").write_text(f'{HEADER}\na.png,train,anger,,,,"x\nb.png,train\n')
+    with pytest.raises(DataError, match=r"manifest.csv, line 3: not a readable CSV file"):
+        read_prepared(tmp_path)
+
+
+def test_a_manifest_that_lacks_faces_is_refused(tmp_path: Path) -> None:
+    write_prepared(tmp_path, replace(SET, details={"report": {"faces": len(SET.faces) + 1}}))
+    with pytest.raises(DataError, match=r"manifest.csv: \d faces, expected the \d that set.json"):
         read_prepared(tmp_path)
 
 

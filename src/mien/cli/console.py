@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10.0
+WIDEST = 10_000
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -92,7 +93,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         shown.add_column(name, overflow="fold")
     for row in rows:
         shown.add_row(*(escape(printable(cell)) for cell in row))
-    Console(highlight=False, emoji=False).print(shown)
+    width = None if sys.stdout.isatty() else WIDEST  # files and other programs take whole lines
+    Console(highlight=False, emoji=False, width=width).print(shown)
 
 
 def printable(text: str) -> str:

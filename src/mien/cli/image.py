@@ -172,13 +172,14 @@ def _output_names(pictures: Sequence[Path], out: Path | None) -> dict[Path, str]
     """A name for every annotated picture: no two are the same, and none is a picture's own."""
     names: dict[Path, str] = {}
     inputs = {path.resolve() for path in pictures}
-    taken = {path.name for path in inputs if out is not None and path.parent == out.resolve()}
+    own = {path.name for path in inputs if out is not None and path.parent == out.resolve()}
+    taken = {name.casefold() for name in own}  # capitals don't count everywhere
     for path in pictures:
         name, number = f"{path.stem}-emotions.png", 1
-        while name in taken:
+        while name.casefold() in taken:
             number += 1
             name = f"{path.stem}-{number}-emotions.png"
-        taken.add(name)
+        taken.add(name.casefold())
         names[path] = name
     return names
 

@@ -11,7 +11,7 @@ import typer
 
 from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model
-from mien.errors import ConfigError, SourceError
+from mien.errors import ConfigError, MienError
 from mien.files import VIDEO_SUFFIXES, files_in
 
 if TYPE_CHECKING:
@@ -128,13 +128,13 @@ def _find_videos(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _named(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Every source with a name of its own."""
+    """Every source with a name of its own, also where capitals don't count."""
     taken: set[str] = set()
     for source in sources:
         stem = Path(source).stem or "stream"
         numbered = (f"{stem}-{number}" for number in count(2))
-        name = next(one for one in chain([stem], numbered) if one not in taken)
-        taken.add(name)
+        name = next(one for one in chain([stem], numbered) if one.casefold() not in taken)
+        taken.add(name.casefold())
         yield source, name
 
 
@@ -176,7 +176,7 @@ class _Progress:
 def _expected_frames(job: "ClipJob") -> int | None:
     try:
         return job.expected_frames()
-    except (SourceError, OSError):  # said when its turn comes
+    except (MienError, OSError):  # said when its turn comes
         return 0
 
 

@@ -15,11 +15,15 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)
             for cells in reader:
                 if cells:
                     yield reader.line_num, cells
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: not a readable CSV file ({error})"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable CSV file ({error})") from error

@@ -135,9 +135,10 @@ def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
     grouped = []
     for picture in pictures:
         found = expression.search(picture.path)
-        if found is None:
-            raise DataError(f"--group: {pattern!r} is not in the path {picture.path!r}")
-        grouped.append(replace(picture, group=found[min(1, expression.groups)] or ""))
+        group = found[min(1, expression.groups)] if found else None
+        if not group:
+            raise DataError(f"--group: {pattern!r} finds nothing in the path {picture.path!r}")
+        grouped.append(replace(picture, group=group))
     return grouped
 
 

@@ -114,6 +114,13 @@ def read_prepared(folder: Path) -> PreparedSet:
     content = _read_set_file(folder / SET_FILE)
     labels = tuple(content.pop("labels"))
     faces = _read_manifest(folder / MANIFEST_FILE, labels)
+    report = content.get("report")
+    counted = report.get("faces", len(faces)) if isinstance(report, dict) else len(faces)
+    if counted != len(faces):
+        raise DataError(
+            f"{folder / MANIFEST_FILE}: {len(faces)} faces, expected the {counted} that "
+            f"{SET_FILE} counts"
+        )
     content.pop("format")
     return PreparedSet(content.pop("kind"), labels, tuple(faces), content)
 
@@ -226,6 +233,8 @@ def _check_face(
 ) -> None:
     """Raise DataError unless a row says of one face what a row may say."""
     check_inside(where, face.path)
+    if (plain := PurePosixPath(face.path).as_posix()) != face.path:
+        raise DataError(f"{where}: the path is {face.path!r}, expected {plain!r}")
     if face.split not in SPLITS:
         raise DataError(
             f"{where}: the split is {face.split!r}, expected one of {', '.join(SPLITS)}"
