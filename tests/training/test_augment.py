@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mien.training.augment import augment, jpeg, mix, to_grey
+from mien.training.augment import Draw, change, jpeg, mix, spoil, to_grey
 from mien.training.config import TrainingConfig
 
 NOTHING = TrainingConfig(
@@ -29,7 +29,8 @@ NOTHING = TrainingConfig(
 
 def changed(faces: Tensor, seed: int = 0, **settings: Any) -> Tensor:
     config = dataclasses.replace(NOTHING, **settings)
-    return augment(faces, config, torch.Generator().manual_seed(seed))
+    draw = Draw(len(faces), faces.device, torch.Generator().manual_seed(seed))
+    return spoil(change(faces, config, draw), config, draw)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from mien.training.fit import (
     uphill,
     within,
 )
+from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
 
 
@@ -118,6 +119,31 @@ def test_classes_that_a_set_does_not_have_get_no_gradient() -> None:
     train_step(run, data, torch.arange(4))
     changed = (weight != before).any(dim=1)
     assert changed.tolist() == [True, False] + [True] * 6
+
+
+@pytest.mark.parametrize("view", ["same", "whole"])
+def test_teachers_see_patches_or_the_face_behind_them(view: str) -> None:
+    class Watching(torch.nn.Module):
+        def forward(self, faces: torch.Tensor) -> NetworkOutput:
+            self.seen = faces
+            return NetworkOutput(torch.zeros(len(faces), 8), None)
+
+    config = TrainingConfig(
+        network="residual_xs",
+        threads=1,
+        teacher_view=view,
+        brightness=0.0,
+        contrast=0.0,
+        noise_share=0.0,
+        jpeg_share=0.0,
+        erase_share=1.0,
+    )
+    white = torch.full((64, 1, 48, 48), 255, dtype=torch.uint8)
+    teacher = Watching()
+    data = TrainingData(white, torch.eye(8)[[0] * 64])
+    train_step(TrainingRun.begin(config), data, torch.arange(64), [teacher])
+    is_white = (teacher.seen - 1).abs() < 1e-5
+    assert bool(is_white.all()) == (view == "whole")
 
 
 def test_answers_and_smoothing_stay_within_the_known_classes() -> None:

@@ -29,14 +29,20 @@ JPEG_STEPS = (
 )
 
 
-def augment(faces: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
-    """Change faces (N, C, S, S) at random into grey ones (N, 1, S, S)."""
-    draw = Draw(len(faces), faces.device, generator)
+def change(faces: Tensor, config: TrainingConfig, draw: "Draw") -> Tensor:
+    """Faces (N, C, S, S) in other colours, places and light, as grey ones (N, 1, S, S).
+
+    Values may be beyond 0 and 1.
+    """
     faces = to_grey(_change_colors(faces, config, draw))
     faces = _move(faces, config, draw)
     faces = _lower_resolution(faces, config, draw)
     faces = _blur(faces, config, draw)
-    faces = _change_light(faces, config, draw)
+    return _change_light(faces, config, draw)
+
+
+def spoil(faces: Tensor, config: TrainingConfig, draw: "Draw") -> Tensor:
+    """Faces (N, 1, S, S) with noise, compression and erased patches."""
     faces = _add_noise(faces, config, draw).clamp(0, 1)
     compressed = jpeg(faces, draw.uniform(config.jpeg_quality, 100))
     faces = torch.where(draw.chosen(config.jpeg_share), compressed, faces)

@@ -52,7 +52,7 @@ class TrainingConfig:
 
     teacher: tuple[str, ...] = _setting((), "Checkpoints or model files whose mean answer is learnt beside the votes.")
     teacher_share: float = _setting(0.5, "Share of the teachers' answer in the targets.", 0, 1)
-    teacher_view: str = _setting("same", "What teachers see: the same changed face as the student, or the clean one.")
+    teacher_view: str = _setting("same", "What teachers see: the same changed face as the student; whole: that without noise, compression and patches; or the clean one.")
 
     flip: float = _setting(0.5, "Share of images mirrored.", 0, 1)
     rotation_degrees: float = _setting(18.0, "Range of rotation, in degrees.", 0, 180)
@@ -116,7 +116,7 @@ KINDS = {str: "a name", int: "a whole number", float: "a number"}
 LIST_KINDS = {str: "a list of names", float: "a list of numbers"}
 CHOICES = {
     "label_mode": ("soft", "majority", "probability", "crossentropy", "multi_target"),
-    "teacher_view": ("same", "clean"),
+    "teacher_view": ("same", "whole", "clean"),
     "precision": ("auto", "float32", "bfloat16"),
     "device": ("auto", "cpu", "cuda"),
 }

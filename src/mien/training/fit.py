@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.errors import MienError
-from mien.training.augment import augment, mix, to_grey
+from mien.training.augment import Draw, change, mix, spoil, to_grey
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.devices import uses_bfloat16
@@ -111,7 +111,9 @@ def train_step(
     config = run.config
     first, second = np.random.SeedSequence([config.seed, run.step]).generate_state(2, np.uint64)
     generator = torch.Generator().manual_seed(int(first))
-    faces = augment(data.images[rows].float() / 255, config, generator)
+    draw = Draw(len(rows), data.images.device, generator)
+    whole = change(data.images[rows].float() / 255, config, draw)
+    faces = spoil(whole, config, draw)
     known = None if data.known is None else data.known[rows]
     targets = step_targets(data.targets[rows], config, generator, known)
 
@@ -121,7 +123,8 @@ def train_step(
         faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
     )
     with precision:
-        answers = mean_answer(teachers, faces) if teachers else None
+        seen = whole.clamp(0, 1) if config.teacher_view == "whole" else faces
+        answers = mean_answer(teachers, seen) if teachers else None
     if data.answers is not None:
         answers = data.answers[rows]
     if answers is not None:
