@@ -126,7 +126,7 @@ def test_teachers_see_patches_or_the_face_behind_them(view: str) -> None:
     class Watching(torch.nn.Module):
         def forward(self, faces: torch.Tensor) -> NetworkOutput:
             self.seen = faces
-            return NetworkOutput(torch.zeros(len(faces), 8), None)
+            return NetworkOutput(torch.zeros(len(faces), 8), torch.zeros(len(faces), 1))
 
     config = TrainingConfig(
         network="residual_xs",
