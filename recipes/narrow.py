@@ -48,10 +48,9 @@ def main() -> None:
 def training_faces(data_dir: Path, side: int, count: int = FACES) -> Tensor:
     """Grey training faces (N, 1, side, side) from 0 to 1, drawn from all."""
     faces = read_split(data_dir, "train")
-    chosen = np.zeros(len(faces), dtype=bool)
-    chosen[np.random.default_rng(0).choice(len(faces), min(count, len(faces)), replace=False)] = (
-        True
-    )
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(len(faces), min(count, len(faces)), replace=False)
+    chosen = np.isin(np.arange(len(faces)), drawn)
     return torch.from_numpy(network_faces(faces.select(chosen), side))[:, None].float() / 255
 
 

@@ -184,23 +184,19 @@ def test_names_are_printed_as_they_are(name: str, folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
-def test_a_name_that_is_no_utf8_is_printed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
-    (folder / "grey.png").rename(folder / "\udcff.png")
-    done = in_process("\udcff.png", "a.jpg")
-    assert done.returncode == 0
-    assert "\\udcff.png" in done.stdout
-    assert "happiness" in done.stdout
-
-
+@pytest.mark.parametrize(
+    ("encoding", "name", "printed"),
+    [("utf-8", "\udcff.png", "\\udcff.png"), ("cp1252", "図.png", "\\u56f3.png")],
+    ids=["no utf-8", "not in the output's encoding"],
+)
 def test_a_name_that_the_output_can_not_hold_is_written_out(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    encoding: str, name: str, printed: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "cp1252:strict")
-    (folder / "grey.png").rename(folder / "図.png")
-    done = in_process("図.png", "a.jpg")
+    monkeypatch.setenv("PYTHONIOENCODING", f"{encoding}:strict")
+    (folder / "grey.png").rename(folder / name)
+    done = in_process(name, "a.jpg")
     assert done.returncode == 0
-    assert "\\u56f3.png" in done.stdout
+    assert printed in done.stdout
     assert "happiness" in done.stdout
 
 
