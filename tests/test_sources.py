@@ -22,6 +22,7 @@ from mien import EmotionRecognition, SourceError
 from mien.errors import ConfigError
 from mien.images import write_image
 from mien.sources import Paced, TimedFrame, open_source
+from mien.video import VideoWriter
 from tests.made import write_video
 
 Image = NDArray[np.uint8]
@@ -241,6 +242,25 @@ def test_damage_in_the_middle_is_told_after_the_frames_before_it(tmp_path: Path)
     assert f"{path}: is damaged after {len(frames) / 25:.2f} s of 2.00 s" in error
 
 
+def test_titles_may_be_in_any_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "TITLE"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=16000)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(BLACK, format="rgb24")))
+        container.mux(stream.encode())
+        add_silence(container, sound, 0.1)
+    content = path.read_bytes()
+    assert b"TITLE" in content
+    path.write_bytes(content.replace(b"TITLE", b"\x83e\x83X\x83"))  # Shift JIS
+    frames, error = read_until_error(path)
+    assert (len(frames), error) == (1, "")
+    with VideoWriter(tmp_path / "out.mp4", sound_of=path) as writer:
+        writer.write(BLACK, 0.0)
+
+
 def test_what_comes_before_the_first_whole_picture_is_left_out(tmp_path: Path) -> None:
     path = film(tmp_path / "film.ts", "libx264", even(50), keyframe_every=10)
     content = path.read_bytes()
@@ -385,6 +405,37 @@ def test_a_stream_that_falls_silent_has_ended(
                 list(source)
         finally:
             is_seen.set()
+        served.result()
+
+
+def test_a_live_stream_goes_on_after_a_frame_that_can_not_be_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w", options={"live": "1"}) as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for place in range(20):
+            frame = av.VideoFrame.from_ndarray(BLACK, format="rgb24")
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    damaged = bytearray(path.read_bytes())
+    starts = [at for at in range(len(damaged)) if damaged.startswith(b"\xff\xd8\xff", at)]
+    damaged[starts[9] : starts[10] - 12] = bytes(starts[10] - 12 - starts[9])
+    path.write_bytes(damaged)
+    frames, error = read_until_error(path)
+    assert len(frames) == 9
+    assert "is damaged after 0.36 s" in error
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(damaged)
+
+        served = pool.submit(serve)
+        with open_source(f"tcp://127.0.0.1:{server.getsockname()[1]}") as source:
+            assert source.is_live
+            assert len(list(source)) == 19
         served.result()
 
 

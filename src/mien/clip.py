@@ -9,7 +9,7 @@ from mien.drawing import draw_faces
 from mien.errors import ConfigError
 from mien.files import check_writable
 from mien.recognition import SMOOTHING_S, EmotionRecognition
-from mien.sources import is_live_name, open_source
+from mien.sources import is_address_or_camera, open_source
 from mien.tables import check_table_path, open_table
 from mien.timeline import Person, Timeline
 from mien.video import VideoWriter, check_video_path
@@ -67,7 +67,7 @@ class ClipJob:
     @property
     def sound(self) -> Path | None:
         """The file with the sound: what is live can't be read twice."""
-        return None if is_live_name(self.source) else Path(self.source)
+        return None if is_address_or_camera(self.source) else Path(self.source)
 
     def expected_frames(self) -> int | None:
         """About how many frames are analysed, where the source says how long it is.
@@ -75,7 +75,7 @@ class ClipJob:
         Raises:
             SourceError: the source can't be opened.
         """
-        if is_live_name(self.source):
+        if is_address_or_camera(self.source):
             return None
         with open_source(
             self.source,

@@ -42,7 +42,7 @@ class SoundTrack:
         import av
 
         try:
-            self._source = av.open(str(Path(path).absolute()))
+            self._source = av.open(str(Path(path).absolute()), metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             reason = error.strerror or error
             raise SourceError(f"{path}: its sound can't be read ({reason})") from error

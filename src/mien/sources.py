@@ -30,6 +30,8 @@ FRAMES_PER_SECOND = 25.0
 CLOSE_S = 1e-6
 #: PyAV counts the times of containers in these parts of a second.
 MICROSECONDS = 1_000_000
+#: OpenCV counts cameras by 32 bits.
+LARGEST_NUMBER = 2**31 - 1
 #: Some containers are sought by any frame, and decoding begins with a later one that stands alone:
 #: then the file is read from so many seconds before, and at last from its beginning.
 SEEK_MARGINS_S = (0.0, 10.0)
@@ -119,7 +121,7 @@ def open_source(
     _check_seconds(start_s, end_s)
     if live and (isinstance(source, str | Path | int | Source) or not isinstance(source, Iterable)):
         raise ConfigError("live is for iterables of frames; cameras are live as they are")
-    if isinstance(source, str | Path) and not is_live_name(source):
+    if isinstance(source, str | Path) and not is_address_or_camera(source):
         return _open_file(Path(source), every, start_s, end_s)
     if start_s or end_s is not None:
         raise ConfigError("start_s and end_s are for video files")
@@ -142,7 +144,7 @@ def open_source(
     )
 
 
-def is_live_name(source: str | Path) -> bool:
+def is_address_or_camera(source: str | Path) -> bool:
     """Whether it is the address of a stream, or the number of a camera; a `Path` is neither."""
     return isinstance(source, str) and ("://" in source or source.isdecimal())
 
@@ -196,7 +198,6 @@ class Video(Source):
         self._start_s, self._end_s = start_s, end_s
         self._open()
         duration_s = (self._container.duration or 0) / MICROSECONDS
-        self.is_live = is_address and duration_s <= 0
         if 0 < duration_s <= start_s:
             self.close()
             raise SourceError(
@@ -239,7 +240,11 @@ class Video(Source):
         try:
             # Whole paths, since what stands before a colon is taken for a protocol.
             place = self.name if self._is_address else str(Path(self.name).absolute())
-            self._container = av.open(place, timeout=SILENCE_S if self._is_address else None)
+            self._container = av.open(
+                place,
+                timeout=SILENCE_S if self._is_address else None,
+                metadata_errors="replace",  # titles come in all encodings
+            )
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = _reason(error)
             raise SourceError(f"{self.name}: can't be read as a video ({reason})") from error
@@ -248,8 +253,11 @@ class Video(Source):
         except SourceError:
             self._container.close()
             raise
+        duration_s = (self._container.duration or 0) / MICROSECONDS
+        self.is_live = self._is_address and duration_s <= 0
         if self._stream.width * self._stream.height >= FEW_PIXELS:
-            self._stream.thread_type = "AUTO"
+            # Threads that decode a frame each give a frame only when they all have one.
+            self._stream.thread_type = "SLICE" if self.is_live else "AUTO"
         else:
             self._stream.codec_context.thread_count = 1
 
@@ -294,7 +302,7 @@ class Video(Source):
         try:
             for packet in packets:
                 clock.note(packet)
-                for frame in packet.decode():
+                for frame in self._decoded(packet):
                     yield frame, clock.time_s(frame)
         except av.FFmpegError as error:
             damage = error
@@ -304,6 +312,17 @@ class Video(Source):
                     yield frame, clock.time_s(frame)
         if not self.is_live or damage is not None:
             self._check_end(clock, damage, packets)
+
+    def _decoded(self, packet: "av.Packet[av.VideoStream]") -> "list[av.VideoFrame]":
+        """The frames of a packet; none where a live stream has lost a part of it."""
+        import av
+
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            if self.is_live:
+                return []
+            raise
 
     def _check_end(
         self,
@@ -448,8 +467,8 @@ class Camera(Source):
 
     def __init__(self, number: int, every: int = 1) -> None:
         self.name, self._every = f"camera {number}", every
-        if number < 0:
-            raise SourceError(f"{self.name}: cameras are numbered from 0")
+        if not 0 <= number <= LARGEST_NUMBER:
+            raise SourceError(f"{self.name}: cameras are numbered from 0 to {LARGEST_NUMBER}")
         with _silent_opencv():
             self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():

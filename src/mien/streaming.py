@@ -26,8 +26,8 @@ MOST_WAITING = 64
 #: Frames at most whose faces are classified together: one in which they are looked for, and those
 #: in which they are followed after it.
 MOST_TOGETHER = 8
-#: What frames that wait may take in memory.
-MOST_BYTES = 400_000_000
+#: What frames may take in memory that are decoded, looked at, or classified, each.
+MOST_BYTES = 200_000_000
 #: A source that is waited for in vain is left to close itself after so many seconds.
 CLOSING_S = 2.0
 
@@ -143,7 +143,7 @@ def _results(
                 if place % detect_every == 0:
                     job = pool.submit(analyst.find, frame.image_rgb)
                 waiting.append((frame, job))
-                room = min(ahead, max(1, MOST_BYTES // frame.image_rgb.nbytes))
+                room = _room(ahead, frame)
                 while waiting and (len(waiting) > room or _is_ready(waiting)):
                     follower.follow(waiting)
                 yield from follower.results(min(room, 2 * MOST_TOGETHER))
@@ -156,6 +156,11 @@ def _results(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _room(most: int, frame: TimedFrame) -> int:
+    """How many frames of a size may wait: so many, or less where they are large."""
+    return min(most, max(1, MOST_BYTES // frame.image_rgb.nbytes))
 
 
 def _is_ready(waiting: _Waiting) -> bool:
@@ -317,7 +322,8 @@ class _Decoder:
         with self._change:
             if self._source.is_live:
                 self._ready.clear()
-            self._change.wait_for(lambda: self._is_closed or len(self._ready) < DECODED_AHEAD)
+            room = _room(DECODED_AHEAD, frame)
+            self._change.wait_for(lambda: self._is_closed or len(self._ready) < room)
             self._ready.append(frame)
             self._change.notify_all()
             return not self._is_closed
