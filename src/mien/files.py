@@ -31,6 +31,11 @@ def files_in(folder: Path, suffixes: Container[str]) -> list[Path]:
     )
 
 
+def part_of(path: Path) -> Path:
+    """What a file is called until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` when all went well.
@@ -38,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A crash in between leaves the earlier `path` whole, and a `.part` file that the next
     writing replaces.
     """
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     try:
         yield part
         with part.open("r+b") as file:  # Windows flushes only what may be written to

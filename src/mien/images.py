@@ -104,6 +104,8 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise ImageError(f"{path}: a folder, expected a picture") from None
+    except PermissionError as error:
+        raise ImageError(f"{path}: may not be read ({error.strerror})") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: too large ({error})") from error
     except DAMAGE as error:

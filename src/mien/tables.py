@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from mien.errors import ConfigError
+from mien.files import part_of
 from mien.results import FaceResult, TrackedFace
 from mien.streaming import StreamFrame
 
@@ -81,7 +82,8 @@ class Table(ABC):
 
     def write_picture(self, image: str, faces: Sequence[FaceResult]) -> None:
         """Add the rows of a picture, `image` being its name; raises what `write` raises."""
-        self._add({"image": image}, faces)
+        name = image.encode(errors="backslashreplace").decode()  # a file's may not be Unicode
+        self._add({"image": name}, faces)
 
     def _add(self, place: Row, faces: Sequence[FaceResult]) -> None:
         """A row a face; a cell without a value is None."""
@@ -141,7 +143,7 @@ def _opened(path: Path, names: Sequence[str], labels: Sequence[str]) -> Table:
     return FORMATS[path.suffix.lower()](path, names, labels)
 
 
-def write_all(file: io.FileIO, content: bytes) -> None:
+def _write_all(file: io.FileIO, content: bytes) -> None:
     """Write to an unbuffered file, which may take less than it is given at once."""
     while content:
         content = content[file.write(content) :]
@@ -158,7 +160,7 @@ class TextTable(Table):
     def _append(self, text: str) -> None:
         content = text.encode()
         try:
-            write_all(self._file, content)
+            _write_all(self._file, content)
         except OSError as error:
             with suppress(OSError):  # a device has no length
                 self._file.truncate(self._length)
@@ -221,7 +223,7 @@ class ParquetTable(Table):
         self._schema = pyarrow.schema(fields)
         self._waiting: list[Row] = []
         self._groups = 0
-        self._part = path.with_name(path.name + ".part")
+        self._part = part_of(path)
         self._file = self._part.open("wb", buffering=0)
         try:
             self._begin_group()
@@ -256,7 +258,7 @@ class ParquetTable(Table):
         place, end = self._file.tell(), self._room_end + size
         try:
             length = self._file.seek(0, os.SEEK_END)
-            write_all(self._file, bytes(max(0, end - length)))
+            _write_all(self._file, bytes(max(0, end - length)))
         except OSError as error:
             raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
         finally:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
+from mien.files import part_of
 from mien.soundtrack import SoundTrack
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class VideoWriter:
         check_video_path(path)
         import av
 
-        self.path, self._part = path, path.with_name(path.name + ".part")
+        self.path, self._part = path, part_of(path)
         self._start_s = start_s
         self._sound = None if sound_of is None else SoundTrack(sound_of, start_s, end_s)
         path.parent.mkdir(parents=True, exist_ok=True)

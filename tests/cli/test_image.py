@@ -200,6 +200,28 @@ def test_a_name_that_the_output_can_not_hold_is_written_out(
     assert "happiness" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+@pytest.mark.parametrize(("name", "written"), [("図.png", "図.png"), ("\udcff.png", "\\udcff.png")])
+def test_names_in_a_table_do_not_hang_on_the_output(
+    name: str, written: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252:strict")
+    (folder / "grey.png").rename(folder / name)
+    assert in_process(name, "--table", "faces.csv").returncode == 0
+    head, row = (folder / "faces.csv").read_text(encoding="utf-8").splitlines()
+    assert head.startswith("image,x,")
+    assert row.startswith(f"{written},")
+
+
+@pytest.mark.parametrize("given", ["*.bmp", "gone.png"])
+def test_an_earlier_table_stays_where_no_picture_was_read(given: str, folder: Path) -> None:
+    (folder / "faces.csv").write_text("earlier")
+    code, _, errors = run(given, "--table", "faces.csv")
+    assert code == 1
+    assert given in errors[0]
+    assert (folder / "faces.csv").read_text() == "earlier"
+
+
 @pytest.mark.parametrize("name", ["new/faces.csv", "faces.jsonl"])
 def test_a_table_has_a_row_a_face(name: str, folder: Path, astronaut_path: Path) -> None:
     broken = damaged(folder / "broken.jpg", astronaut_path)

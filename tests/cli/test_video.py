@@ -133,7 +133,7 @@ def test_what_can_not_be_read_does_not_stop_the_others(
         (["--out", "{name}.avi"], "a video's name ends in .mp4"),
         (["--table", "{name}.xls"], "a table's name ends in one of .csv"),
         (["--plot", "{name}.jpg"], "a plot's name ends in .png"),
-        (["--out", "FOLDER/{name}.mp4"], "face.mp4: is one of the videos that are read"),
+        (["--out", "FOLDER/{name}.mp4"], "face.mp4: would be written over one of the videos"),
         (["--bars"], "bars are drawn into the annotated video, and there is none (--out)"),
         (["--start", "50"], "face.mp4: ends at 0.88 s, expected to begin at 50 s"),
         (["--plot", "/proc/{name}.png"], "No such file or directory: '/proc/"),
@@ -153,6 +153,23 @@ def test_what_makes_no_sense_is_refused_in_a_line(
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["empty.mkv", "face.mp4"]
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_run_has_left_is_not_written_over(folder: Path, tmp_path: Path) -> None:
+    left = tmp_path / "annotated.mp4.part"
+    left.write_bytes((folder / "face.mp4").read_bytes())
+    done = run(left, "--out", tmp_path / "annotated.mp4")
+    assert done.returncode == 1
+    assert "annotated.mp4: would be written over one of the videos that are read" in done.stderr
+    assert left.read_bytes() == (folder / "face.mp4").read_bytes()
+
+
+def test_videos_of_the_same_name_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "face.mp4").write_bytes((folder / "face.mp4").read_bytes())
+    done = run(folder / "face.mp4", tmp_path / "face.mp4")
+    assert done.returncode == 0
+    assert str(folder / "face.mp4") in done.stdout
+    assert str(tmp_path / "face.mp4") in done.stdout
 
 
 def test_videos_of_the_same_name_get_tables_of_their_own(folder: Path, tmp_path: Path) -> None:

@@ -75,10 +75,9 @@ def image(
     found, problems = _find_pictures(paths)
     names = _output_names(found, out)
     rows: list[tuple[Path, Sequence[FaceResult]]] = []
+    is_any_done = False
     with ExitStack() as outputs:
         written = None
-        if table is not None:
-            written = outputs.enter_context(open_picture_table(table, recognition.labels))
         bar = outputs.enter_context(console.progress_bar("Pictures"))
         for done, path in enumerate(found, start=1):
             try:
@@ -88,16 +87,20 @@ def image(
                 if as_json:
                     console.say(json.dumps({"image": str(path), "error": str(error)}))
             else:
-                rows.append((path, faces))
+                is_any_done = True
+                if table is not None and written is None:  # nothing done leaves an earlier table
+                    written = outputs.enter_context(open_picture_table(table, recognition.labels))
                 if written is not None:
-                    written.write_picture(console.printable(str(path)), faces)
+                    written.write_picture(str(path), faces)
                 if as_json:
                     console.say(json.dumps({"image": str(path), "faces": faces}))
+                else:
+                    rows.append((path, faces))
             bar.update(done, len(found))
-    if not as_json and rows:
+    if rows:
         console.table(_TABLE_HEAD, _table_rows(rows))
     for output in (out, table):
-        if output is not None and rows:
+        if output is not None and is_any_done:
             console.note(f"{output}: written")
     for problem in problems:
         console.error(problem)

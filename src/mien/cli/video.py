@@ -12,7 +12,7 @@ import typer
 from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model
 from mien.errors import ConfigError, MienError
-from mien.files import VIDEO_SUFFIXES, files_in
+from mien.files import VIDEO_SUFFIXES, files_in, part_of
 
 if TYPE_CHECKING:
     from mien.clip import ClipJob, ClipSummary
@@ -91,12 +91,14 @@ def video(
             shown = _Progress(bar, jobs)
             outcomes = analyse_clips(jobs, settings, shown.update, lambda: bool(wish), processes)
     rows: list[tuple[str, ...]] = []
+    names = Counter(Path(job.source).name for job in jobs)
     for job, outcome, frames in zip(jobs, outcomes, shown.done, strict=True):
         if isinstance(outcome, Exception):
             problems.append(f"{outcome}{_written(job) if frames else ''}")
             continue
         if outcome is not None:
-            rows.extend(_rows(Path(job.source).name, outcome))
+            name = Path(job.source).name
+            rows.extend(_rows(name if names[name] == 1 else job.source, outcome))
         if outcome is None or outcome.is_stopped:
             console.note(_stopped(job, outcome))
     if rows:
@@ -149,8 +151,8 @@ def _check_outputs(jobs: Sequence["ClipJob"]) -> None:
     for path, times in counts.items():
         if times > 1:
             raise ConfigError(f"{path}: is to be written {times} times; put {NAME} into its name")
-        if path in inputs:
-            raise ConfigError(f"{path}: is one of the videos that are read")
+        if path in inputs or part_of(path) in inputs:
+            raise ConfigError(f"{path}: would be written over one of the videos that are read")
         if path.is_dir():
             raise ConfigError(f"{path}: is a folder, expected the name of a file")
 

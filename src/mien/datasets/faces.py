@@ -1,5 +1,6 @@
 """Faces with votes for their emotions: what every data set is read into."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError, ImageError
+from mien.files import part_of
 from mien.images import read_image
 from mien.labels import EMOTIONS
 
@@ -41,9 +43,13 @@ class FaceSet:
 
     def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
         """Which faces (N,) stand pixel by pixel in `other` too."""
-        seen = {without_needless_colour(image).tobytes() for image in other.images}
-        ours = [without_needless_colour(image).tobytes() for image in self.images]
-        return np.array([pixels in seen for pixels in ours], dtype=bool)
+        seen = {_digest(image) for image in other.images}
+        return np.array([_digest(image) in seen for image in self.images], dtype=bool)
+
+
+def _digest(image: NDArray[np.uint8]) -> bytes:
+    """What tells the pixels of pictures apart; a large set's own would fill the memory."""
+    return hashlib.sha256(without_needless_colour(image).tobytes()).digest()
 
 
 def read_face(path: Path) -> NDArray[np.uint8]:
@@ -89,6 +95,6 @@ def write_face(path: Path, face: NDArray[np.uint8]) -> None:
     """Write RGB (S, S, 3) or grey (S, S) as PNG, whole or not at all."""
     plain = without_needless_colour(face)
     order = plain if plain.ndim == 2 else cv2.cvtColor(plain, cv2.COLOR_RGB2BGR)
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     part.write_bytes(cv2.imencode(".png", order)[1].tobytes())
     part.replace(path)
