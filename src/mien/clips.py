@@ -5,7 +5,6 @@ not hold up the others, and none outlives the process that began it.
 """
 
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from mien.clip import ClipJob, ClipSummary, analyse_clip
 from mien.errors import MienError
 from mien.interruption import SIGNALS
 from mien.recognition import EmotionRecognition
+from mien.sessions import usable_cores
 
 #: How long news of the processes are waited for before a wish to stop is looked for.
 PATIENCE_S = 0.2
@@ -53,7 +53,7 @@ def analyse_clips(
     recognition = EmotionRecognition(**settings)  # what it refuses is refused once, and here
     processes = min(processes, len(jobs))
     if processes > 1:
-        threads = max(1, (os.cpu_count() or 1) // processes)
+        threads = max(1, usable_cores() // processes)
         crew = _Crew(jobs, settings | {"threads": threads}, processes)
         return crew.outcomes_of_all(on_frame, stopped)
     outcomes: list[Outcome] = [None] * len(jobs)

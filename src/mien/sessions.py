@@ -42,6 +42,13 @@ def create_session(
     return session
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _providers(device: str) -> list[str]:
     if device not in DEVICES:
         raise ConfigError(f"device is {device!r}, expected one of {', '.join(DEVICES)}")
