@@ -72,6 +72,20 @@ def test_a_share_out_of_range_is_refused(
         quantize("default", [ferplus_dir], tmp_path / "small.onnx", kept_variance)
 
 
+def test_what_is_in_eight_bits_is_not_quantised_again(ferplus_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="default-int8: is in eight bits already"):
+        quantize("default-int8", [ferplus_dir], tmp_path / "small.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_is_not_written_over_itself(ferplus_dir: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(open_model().content)
+    with pytest.raises(ConfigError, match=r"model\.onnx: is the model itself"):
+        quantize(model, [ferplus_dir], model)
+    assert model.read_bytes() == open_model().content
+
+
 def test_a_missing_model_and_another_ending_are_refused(ferplus_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
         quantize(tmp_path / "none.onnx", [ferplus_dir], tmp_path / "small.onnx")

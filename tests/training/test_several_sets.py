@@ -59,8 +59,8 @@ def test_what_is_learnt_from_each_set_is_said(
     trained: tuple[Path, str], ferplus_dir: Path, second: Path
 ) -> None:
     folder, said = trained
-    assert f"{ferplus_dir}: 320 faces to learn from, 320 an epoch; 0 without" in said
-    assert f"{second}: 138 faces to learn from, 69 an epoch; 20 without one of the labels" in said
+    assert f"{ferplus_dir}: 320 of 320 faces to learn from, 320 an epoch" in said
+    assert f"{second}: 138 of 158 faces to learn from, 69 an epoch" in said
     assert "2 that look like one of another set are left out" in said
     provenance = open_model(folder / "model.onnx").metadata.provenance
     assert provenance["settings"]["data_weight"] == [1, 0.5]

@@ -16,8 +16,10 @@ import torch
 
 from mien import EmotionRecognition
 from mien.datasets.ferplus import read_split
+from mien.errors import MienError
 from mien.evaluation.scoring import classify_faces
 from mien.model_file import open_model
+from mien.training.train import Training
 from tests.made import made_face, write_ferplus
 
 SETTINGS = """
@@ -315,8 +317,7 @@ def test_a_model_file_with_smaller_kernels_answers_nearly_the_same(
 def test_a_loss_that_runs_away_is_an_error(ferplus_dir: Path, tmp_path: Path) -> None:
     done = mien(*command(ferplus_dir, tmp_path, "--network", "vgg13", "--learning-rate", "1e9"))
     assert done.returncode == 1
-    assert "try a lower learning_rate" in done.stderr
-    assert "checkpoint" not in done.stderr  # there is none yet
+    assert "begin anew with a lower learning_rate than 1000000000.0" in done.stderr
     assert not (tmp_path / "model.onnx").exists()
     again = mien(*command(ferplus_dir, tmp_path, "--epochs", "1"))
     assert again.returncode == 0, again.stderr
@@ -345,6 +346,32 @@ def test_a_model_file_teaches_once_before_the_first_step(
     faces = len(read_split(ferplus_dir, "train"))
     assert f"Asking the teachers: {faces} of {faces}" in done.stderr
     assert not same_weights(checkpoint(tmp_path), checkpoint(uninterrupted))
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--teacher-share", "0.7"), "teacher_share is 0.7"),
+        (("--teacher-view", "whole"), "teacher_view is 'whole'"),
+    ],
+)
+def test_what_is_said_of_a_teacher_that_is_not_there_is_refused(
+    flags: tuple[str, str], told: str, ferplus_dir: Path, tmp_path: Path
+) -> None:
+    done = mien(*command(ferplus_dir, tmp_path, *flags))
+    assert done.returncode == 1
+    assert f"mien: {told}, but there is no teacher (--teacher)" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_a_gpu_that_is_too_small_is_an_error_of_mien(ferplus_dir: Path, tmp_path: Path) -> None:
+    training = Training([ferplus_dir], tmp_path / "model.onnx", None, {"network": "residual_xs"})
+
+    def fail(_progress: object) -> None:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(MienError, match="batch_size is 128: the GPU's memory is too small"):
+        training.fit(fail, lambda: False)
 
 
 def test_resuming_with_another_teacher_is_refused(

@@ -137,16 +137,13 @@ def quantize(
 
 
 def _note_data(training: "Training") -> None:
-    """What is learnt from each of several data sets, and which faces stand on two sides."""
+    """What is learnt from each data set, and which faces stand on two sides."""
     faces, leaks = training.faces, training.faces.leaks
-    if len(faces.folders) > 1:
-        for folder, given, share in zip(
-            faces.folders, faces.train, training.data.shares, strict=True
-        ):
-            console.note(
-                f"{folder}: {share.faces:,} faces to learn from, {share.faces_per_epoch:,} an "
-                f"epoch; {len(given) - share.faces:,} without one of the labels"
-            )
+    for folder, given, share in zip(faces.folders, faces.train, training.data.shares, strict=True):
+        console.note(
+            f"{folder}: {share.faces:,} of {len(given):,} faces to learn from, "
+            f"{share.faces_per_epoch:,} an epoch"
+        )
     if leaks:
         left_out = len({leak.train for leak in leaks if leak.is_between_sets})
         console.note(

@@ -137,6 +137,8 @@ def _without(data_set: DataSet, leaked: Collection[Face]) -> DataSet:
         return data_set
     train = data_set.splits["train"]
     stays = [Face(data_set.folder, "train", name) not in leaked for name in train.names]
+    if all(stays):
+        return data_set
     return replace(
         data_set, splits=data_set.splits | {"train": train.select(np.array(stays, dtype=bool))}
     )

@@ -37,7 +37,7 @@ class TrainingConfig:
     dropout: float = _setting(0.4, "Dropout before the last layer.", 0, 0.95)
     initial_weights: str = _setting("", "File of weights, or checkpoint, to begin with; what it lacks, at most half, begins at random.")
     fixed: tuple[str, ...] = _setting((), "Parts of the network, by their names in PyTorch, that stay as they begin.")
-    stochastic_depth: float = _setting(0.1, "Share of skipped blocks, at the deepest block.", 0, 0.95)
+    stochastic_depth: float = _setting(0.1, "Share of skipped blocks of residual_..., at the deepest one.", 0, 0.95)
 
     epochs: int = _setting(40, "Length of the schedule.", 1)
     batch_size: int = _setting(128, "Images a step.", 2)

@@ -54,9 +54,10 @@ class TrainingData(NamedTuple):
 
     def digest(self) -> str:
         """SHA-256 of images, targets and known classes: a checkpoint goes on only with its data."""
-        digest = hashlib.sha256(self.images.numpy().tobytes() + self.targets.numpy().tobytes())
-        if self.known is not None:
-            digest.update(self.known.numpy().tobytes())
+        digest = hashlib.sha256()
+        for part in (self.images, self.targets, self.known):
+            if part is not None:
+                digest.update(part.numpy().tobytes())
         return digest.hexdigest()
 
     def epoch_order(self, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -23,7 +23,6 @@ from mien.training.devices import uses_bfloat16
 from mien.training.run import TrainingRun
 from mien.training.teachers import mean_answer
 
-EVALUATION_BATCH = 512
 #: The logit of a class that a face's data set does not have: its probability, and its gradient,
 #: are zero.
 UNKNOWN_LOGIT = -1e4
@@ -76,10 +75,10 @@ def fit(
         rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
         loss = train_step(run, data, rows.to(data.images.device), teachers)
         if not math.isfinite(loss):
-            kept = " (the checkpoint of the last epoch is whole)" if run.history else ""
+            name = "another name and " if run.history else ""  # a checkpoint has taken this one
             raise MienError(
-                f"the loss is {loss} at step {run.step + 1}: try a lower learning_rate than "
-                f"{config.learning_rate}{kept}"
+                f"the loss is {loss} at step {run.step + 1}: begin anew with {name}a lower "
+                f"learning_rate than {config.learning_rate}"
             )
         run.step += 1
         run.epoch_loss += loss
@@ -229,13 +228,13 @@ def target_loss(logits: Tensor, targets: Tensor, config: TrainingConfig) -> Tens
 
 
 @torch.no_grad()
-def score(network: nn.Module, scoring: TrainingData) -> tuple[float, float]:
+def score(network: nn.Module, scoring: TrainingData, batch_size: int) -> tuple[float, float]:
     """Mean negative log-likelihood and accuracy of the deployed form of a network."""
     network.eval()
     logits = torch.cat(
         [
             network(to_grey(images.float() / 255)).logits
-            for images in torch.split(scoring.images, EVALUATION_BATCH)
+            for images in torch.split(scoring.images, batch_size)
         ]
     )
     loss = F.cross_entropy(logits, scoring.targets).item()
@@ -246,7 +245,7 @@ def score(network: nn.Module, scoring: TrainingData) -> tuple[float, float]:
 def _finish_epoch(
     run: TrainingRun, scoring: TrainingData, epoch: int, rate: float, steps: int
 ) -> None:
-    loss, accuracy = score(run.average, scoring)
+    loss, accuracy = score(run.average, scoring, run.config.batch_size)
     run.history.append(
         {
             "epoch": epoch + 1,

@@ -42,15 +42,20 @@ def quantize(
         kept_variance: see `mien.training.low_rank.factorised`.
 
     Raises:
-        ConfigError: the model path is no name in .onnx, or the share is out of range.
+        ConfigError: the model path is no name in .onnx, or the model's own; the share is out of
+            range; or the model is in eight bits already.
         ModelError: the model file is missing or damaged.
         DataError: the data set is missing or damaged.
     """
     if path.suffix != ".onnx":
         raise ConfigError(f"the model path is {str(path)!r}, expected a name in .onnx")
     check_kept_variance(kept_variance)
+    if path.exists() and path.resolve() == Path(model).resolve():
+        raise ConfigError(f"{path}: is the model itself, expected another name")
     opened = open_model(model)
     metadata = opened.metadata
+    if "quantized" in metadata.provenance:
+        raise ConfigError(f"{model}: is in eight bits already")
     faces, side = TrainingFaces.read(data_dirs), metadata.input_size
     content = quantized(opened.content, sample_faces(faces.train, side), kept_variance)
     calibration, scores = fitted(content, metadata.labels, side, faces)

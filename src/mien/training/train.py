@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mien.datasets.leaks import write_leaks
-from mien.errors import ConfigError, ModelError
+from mien.errors import ConfigError, MienError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
 from mien.files import check_writable
 from mien.training.config import TrainingConfig, read_settings
@@ -96,6 +98,9 @@ class Training:
         else:
             config = TrainingConfig.from_dict(asked)
             self.files.check_free()
+        for name in ("teacher_share", "teacher_view"):
+            if name in asked and not config.teacher:
+                raise ConfigError(f"{name} is {asked[name]!r}, but there is no teacher (--teacher)")
         self.faces = TrainingFaces.read(data_dirs)
         data = training_data(self.faces.train, config)
         check_calibration_faces(self.faces.train, self.faces.valid, config.labels)
@@ -134,14 +139,21 @@ class Training:
 
         Raises:
             OSError: the folder of the model file can't be made or written to.
-            MienError: the loss is no number any more.
+            MienError: the loss is no number any more, or the GPU's memory is too small.
             KeyboardInterrupt: `stopped` before the first step; nothing is written then.
         """
         if stopped() and self.run.step == 0:
             raise KeyboardInterrupt
         self.files.check_writable()
         write_leaks(self.files.leaks, self.faces.leaks)
-        fit(self.run, self.data, self.scoring, self.teachers, on_step, self.save, stopped)
+        if self.asks_beforehand:
+            self.ask_teachers(lambda *_: None)
+        parts = (self.run, self.data, self.scoring, self.teachers)
+        try:
+            fit(*parts, on_step, self.save, stopped)
+        except torch.OutOfMemoryError as error:
+            size = self.run.config.batch_size
+            raise MienError(f"batch_size is {size}: the GPU's memory is too small") from error
         self.save()
 
     def save(self) -> None:
