@@ -3,7 +3,8 @@
 The cuts come from pictures without people that ship with scikit-image and, where it is installed,
 scikit-learn, and from patterns; the fitting of face likeness sees none of them, nor patterns of
 these kinds. They are for the last measurement: nothing may be chosen by them.
-Usage: python benchmarks/not_faces.py REPORT [MODEL], REPORT being of `mien validate` on that model.
+Usage: python benchmarks/not_faces.py REPORT [MODEL], REPORT being of `mien validate` on that model;
+without MODEL it is the one that the report names.
 Writes not_faces.json and not_faces.csv into the report's folder.
 """
 
@@ -40,7 +41,9 @@ SCENES = ("china.jpg", "flower.jpg")
 
 def main() -> None:
     """Print and write the answers to every kind of cut."""
-    report, model = Path(sys.argv[1]), open_model(sys.argv[2] if len(sys.argv) > 2 else "default")
+    report = Path(sys.argv[1])
+    named = json.loads((report / "scores.json").read_text())["model"]
+    model = open_model(sys.argv[2] if len(sys.argv) > 2 else named)
     cuts = made_cuts()
     side = model.metadata.input_size
     batch = np.stack([alignment.whole(cut, side) for of_kind in cuts.values() for cut in of_kind])

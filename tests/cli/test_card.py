@@ -27,6 +27,19 @@ def test_a_card_is_written_with_its_pictures(report: Path, tmp_path: Path) -> No
     assert len(list((tmp_path / "card-pictures").glob("*.png"))) == 3
 
 
+def test_pictures_show_beside_a_card_with_a_blank_in_its_name(report: Path, tmp_path: Path) -> None:
+    assert invoke("card", report, "--out", tmp_path / "my card.md").exit_code == 0
+    assert "](my%20card-pictures/" in (tmp_path / "my card.md").read_text(encoding="utf-8")
+    assert (tmp_path / "my card-pictures").is_dir()
+
+
+def test_a_folder_is_no_card(report: Path, tmp_path: Path) -> None:
+    result = invoke("card", report, "--out", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == f"mien: {tmp_path}: is a folder, expected the name of a file\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_same_report_is_no_other_one(report: Path, tmp_path: Path) -> None:
     result = invoke("card", report, "--out", tmp_path / "card.md", "--other", report)
     assert result.exit_code == 1

@@ -13,6 +13,7 @@ from mien.cli.app import app
 from mien.datasets.ferplus import read_split
 from mien.datasets.votes import strict_majority
 from mien.labels import EMOTIONS
+from tests.made import write_ferplus
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -93,9 +94,23 @@ def test_robustness_is_shown_where_it_is_asked_for(ferplus_dir: Path) -> None:
     assert result.stderr.startswith("Changes: 1 of ")
 
 
+def test_a_report_of_fewer_sets_leaves_none_of_the_others(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    report, other = tmp_path / "report", tmp_path / "other"
+    write_ferplus(other, seed=1)
+    sets: list[str | Path] = ["--data-dir", ferplus_dir, "--data-dir", other]
+    assert invoke(*sets, "--report", report).exit_code == 0
+    assert (report / "2" / "scores.json").is_file()
+    (report / "1" / "notes.txt").write_text("mine")
+    assert invoke(*sets[:2], "--report", report).exit_code == 0
+    assert [path.name for path in report.glob("[12]/*")] == ["notes.txt"]
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
+        ("--report", __file__, "File exists"),
         ("--data-dir", "missing", "missing: no such folder"),
         ("--model", "missing.onnx", "mien: missing.onnx: no such model file"),
         ("--model", __file__, "not a whole ONNX file"),

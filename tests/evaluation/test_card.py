@@ -53,7 +53,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = {"uncertain": {"value": 0.75, "low": 0.3, "high": 0.95, "count": 4}}
     kind = {"kind": "a teapot", "likeness_auroc": 0.5, **found}
     (folder / "test" / "not_faces.json").write_text(
-        json.dumps({"likeness_auroc": 0.987, "kinds": [kind], **found})
+        json.dumps({"model": model.source, "likeness_auroc": 0.987, "kinds": [kind], **found})
     )
     return folder
 
@@ -110,7 +110,7 @@ def test_cuts_without_a_face_stand_with_halves_of_faces(text: str) -> None:
 
 def test_the_card_says_where_the_model_comes_from(text: str) -> None:
     assert "By these very faces" not in text
-    assert "- Trained on: 12,345 faces, by the first votes" in text
+    assert "- Training split: 12,345 faces, by the first votes" in text
     assert "- Made by mien 1.2.3, source at commit abc, on 2026-11-22" in text
     assert "- Teachers: wise.ckpt" in text
     assert "- Weights it began with: random" in text
@@ -148,7 +148,7 @@ def test_only_a_model_of_ferplus_is_said_to_be_one(reports: Path, tmp_path: Path
     assert "FER-2013" not in other
     assert "mien prepare ferplus" not in other
     assert "    mien validate --data-dir DATA_DIR --model" in other
-    data = {split: {"faces": 10, "votes": REPOSITORY_EDITION} for split in ("train", "valid")}
+    data = {split: {"faces": 10, "votes": TABLE_EDITION} for split in ("train", "valid")}
     provenance = {**report.values["provenance"], "data": data}
     values = {**report.values, "votes": TABLE_EDITION, "provenance": provenance}
     write_card(tmp_path / "card.md", replace(report, values=values))
@@ -177,7 +177,7 @@ def test_what_made_a_model_small_is_told(reports: Path, tmp_path: Path) -> None:
     report = read_report(reports / "valid")
     for changes, told, command in (
         ({}, "Trained for", "mien train"),
-        ({"kept_variance": 0.995}, "which keep 99.5%", "mien export model.ckpt"),
+        ({"kept_variance": 0.995}, "which keep 99.5 %", "mien export model.ckpt"),
         ({"kept_variance": 1, "quantized": "in 8 bits"}, "Quantised: in 8 bits", "mien quantize"),
     ):
         provenance = report.values["provenance"] | changes
@@ -194,6 +194,29 @@ def test_a_model_made_in_several_steps_says_so(reports: Path, tmp_path: Path) ->
     told = card(reports, tmp_path / "card.md", made="Averaged, see `steps.md`.")
     assert "Averaged, see `steps.md`.\n\nThe settings of the last training:\n\n```toml" in told
     assert "mien train" not in told
+
+
+def test_cuts_that_another_model_answered_are_refused(reports: Path, tmp_path: Path) -> None:
+    for path in (reports / "test").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    values = json.loads((tmp_path / "not_faces.json").read_text())
+    (tmp_path / "not_faces.json").write_text(json.dumps(values | {"model": "other.onnx"}))
+    with pytest.raises(DataError, match=r"not_faces\.json: of other\.onnx, expected of "):
+        read_report(tmp_path)
+
+
+def test_votes_of_the_repository_are_not_prepared_from_the_table(
+    reports: Path, tmp_path: Path
+) -> None:
+    report = read_report(reports / "valid")
+    for edition, is_prepared in ((TABLE_EDITION, True), (REPOSITORY_EDITION, False)):
+        data = {"train": {"faces": 1, "votes": edition}, "valid": {"faces": 1, "votes": edition}}
+        provenance = report.values["provenance"] | {"data": data}
+        values = report.values | {"provenance": provenance, "votes": edition}
+        write_card(tmp_path / "card.md", replace(report, values=values))
+        text = (tmp_path / "card.md").read_text(encoding="utf-8")
+        assert ("    mien prepare ferplus" in text) == is_prepared
+        assert "--data-dir ferplus" in text
 
 
 def test_a_new_report_leaves_nothing_of_the_one_before(reports: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
+from mien.files import check_writable
 
 if TYPE_CHECKING:
     from mien.datasets.inspection import Inspection
@@ -43,6 +44,7 @@ def inspect(
     from mien.images import format_of, write_image
 
     format_of(sheet)  # refuses what could not be written later
+    check_writable(sheet.parent)
     with console.progress_bar("Pictures") as bar:
         found = look(folder, split or SPLITS, bar.update)
     write_image(sheet, found.sheet(faces))

@@ -10,6 +10,7 @@ import typer
 from mien.cli import console
 from mien.cli.image import Device, Model
 from mien.cli.train import DataDirs
+from mien.files import check_writable
 
 
 def validate(
@@ -44,6 +45,8 @@ def validate(
     from mien.model_file import open_model
 
     opened = open_model(model, device)
+    if report is not None:
+        check_writable(report)  # what takes long, and reads the test set, is not done in vain
     with console.progress_bar("Changes") if robustness else nullcontext() as bar:
         results = validate_sets(opened, data_dir, split, robustness, bar.update if bar else None)
     if report is not None:

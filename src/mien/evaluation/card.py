@@ -12,11 +12,12 @@ from itertools import zip_longest
 from pathlib import Path, PurePath
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
-from mien.datasets.vote_table import EDITIONS
-from mien.errors import DataError
+from mien.datasets.vote_table import EDITIONS, TABLE_EDITION
+from mien.errors import ConfigError, DataError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import Scores, Share, class_scores
 from mien.evaluation.plain import from_plain
@@ -41,7 +42,7 @@ UNSTATED = "not stated"
 #: What a card needs of `scores.json` beside scores.
 FURTHER_VALUES = (
     *("model", "split", "votes", "labels", "provenance"),
-    "accuracy_without_training_duplicates",
+    *("accuracy_without_training_duplicates", "kullback_leibler_to_votes"),
 )
 
 
@@ -86,18 +87,20 @@ def read_report(folder: Path) -> StoredReport:
     """Read the JSON files of a report's folder.
 
     Raises:
-        DataError: a file is missing, damaged, or of an earlier version of mien.
+        DataError: a file is missing, damaged, of an earlier version of mien, or of another model.
     """
     path, not_faces_path = folder / "scores.json", folder / "not_faces.json"
     if not path.is_file():
         raise DataError(f"{folder}: no scores.json, so no report of 'mien validate'")
-    not_faces = None
+    not_faces = measured = None
     if not_faces_path.is_file():
         with _reading(not_faces_path, "benchmarks/not_faces.py") as values:
-            not_faces = from_plain(NotFaces, values)
+            not_faces, measured = from_plain(NotFaces, values), values["model"]
     with _reading(path, "mien validate") as values:
         if missing := [name for name in FURTHER_VALUES if name not in values]:
             raise KeyError(missing[0])
+        if measured not in (None, values["model"]):
+            raise DataError(f"{not_faces_path}: of {measured}, expected of {values['model']}")
         changes = values["robustness"] or ()
         return StoredReport(
             values,
@@ -139,8 +142,11 @@ def write_card(
         made: how the model was made, in Markdown, if not by one training on its data.
 
     Raises:
+        ConfigError: the path is a folder.
         DataError: the other report is on the same split, or on another model.
     """
+    if not path.name or path.is_dir():
+        raise ConfigError(f"{path}: is a folder, expected the name of a file")
     if other is not None:
         _check_other(report, other)
     from mien.evaluation.figures import confusion_figure, reliability_figure, risk_coverage_figure
@@ -198,7 +204,7 @@ def card_text(
         settings=_toml(provenance.get("settings", {})),
         measuring=_code(_measuring(report, other)),
         split=values["split"],
-        pictures=pictures,
+        pictures=quote(pictures),
     )
 
 
@@ -208,17 +214,21 @@ def _template() -> str:
 
 def _is_of_ferplus(values: dict[str, Any]) -> bool:
     """Whether all that the model learnt from and was measured on is FER+."""
+    return _editions(values) <= set(EDITIONS.values())
+
+
+def _editions(values: dict[str, Any]) -> set[str]:
+    """Whose votes the model learnt from and was measured by."""
     data = values["provenance"].get("data", {})
     known = [one["votes"] for one in data.values()] + [values["votes"]]
-    editions = {edition for votes in known for edition in votes.split("; ")}
-    return editions <= set(EDITIONS.values())
+    return {edition for votes in known for edition in votes.split("; ")}
 
 
 def _data(report: StoredReport) -> list[str]:
     data = report.values["provenance"].get("data", {})
     lines = [
         f"{what}: {one['faces']:,} faces, by the {one['votes']}"
-        for what, name in (("Trained on", "train"), ("Calibrated and chosen on", "valid"))
+        for what, name in (("Training split", "train"), ("Calibrated and chosen on", "valid"))
         if (one := data.get(name))
     ]
     lines.append(
@@ -335,7 +345,11 @@ def _changes_afterwards(provenance: dict[str, Any]) -> list[str]:
     """What was done to the trained network to make it small."""
     kept = provenance.get("kept_variance", 1)
     return [
-        *([] if kept == 1 else [f"Large kernels in two, which keep {kept:.1%} of their variance"]),
+        *(
+            []
+            if kept == 1
+            else [f"Large kernels in two, which keep {100 * kept:.4g} % of their variance"]
+        ),
         *([f"Quantised: {how}"] if (how := provenance.get("quantized")) else []),
     ]
 
@@ -343,7 +357,7 @@ def _changes_afterwards(provenance: dict[str, Any]) -> list[str]:
 def _making(values: dict[str, Any], made: str | None) -> str:
     if made is not None:
         return f"{made}\n\nThe settings of the last training:"
-    preparation = [FERPLUS_PREPARATION] if _is_of_ferplus(values) else []
+    preparation = [FERPLUS_PREPARATION] if _editions(values) == {TABLE_EDITION} else []
     folder = _data_dir(values)
     training = f"mien train --data-dir {folder} --model-path model.onnx --config settings.toml"
     commands = [*preparation, training, *_making_small(values, folder)]

@@ -52,13 +52,20 @@ $robustness
 """)
 
 
+#: All that a report's folder may hold; the last two are of `benchmarks/not_faces.py`.
+REPORT_FILES = (
+    *("report.html", "scores.json", "logits.csv", "robustness.csv"),
+    *("not_faces.json", "not_faces.csv"),
+)
+
+
 def write_report(folder: Path, result: Validation) -> None:
     """Write `report.html`, `scores.json` and `logits.csv` into a folder.
 
     `robustness.csv` with the logits of the changed faces joins them where those were measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("robustness.csv", "not_faces.json", "not_faces.csv"):
+    for name in REPORT_FILES:
         (folder / name).unlink(missing_ok=True)  # of an earlier report
     _write_text(folder / "report.html", report_page(result))
     _write_text(folder / "scores.json", json.dumps(result.to_dict(), indent=1) + "\n")
@@ -76,9 +83,14 @@ def write_report(folder: Path, result: Validation) -> None:
 def write_reports(folder: Path, results: Validations) -> None:
     """Write a report; of several data sets of all faces together, and in 1, 2, ... of each set."""
     write_report(folder, results.together)
-    if len(results.of_sets) > 1:
-        for place, one in enumerate(results.of_sets, start=1):
-            write_report(folder / str(place), one)
+    written = list(results.of_sets) if len(results.of_sets) > 1 else []
+    for place, one in enumerate(written, start=1):
+        write_report(folder / str(place), one)
+    place = len(written) + 1
+    while (earlier := folder / str(place) / "scores.json").is_file():  # of a report on more sets
+        for name in REPORT_FILES:
+            earlier.with_name(name).unlink(missing_ok=True)
+        place += 1
 
 
 SETS_HEAD = ("Data set", "Accuracy", "Macro F1", "NLL", "Calibration error", "Faces")
