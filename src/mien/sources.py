@@ -253,8 +253,7 @@ class Video(Source):
         except SourceError:
             self._container.close()
             raise
-        duration_s = (self._container.duration or 0) / MICROSECONDS
-        self.is_live = self._is_address and duration_s <= 0
+        self.is_live = self._is_address and (self._container.duration or 0) <= 0
         if self._stream.width * self._stream.height >= FEW_PIXELS:
             # Threads that decode a frame each give a frame only when they all have one.
             self._stream.thread_type = "SLICE" if self.is_live else "AUTO"
