@@ -8,7 +8,8 @@ from pathlib import Path
 
 #: Endings of picture files, as they are looked for in folders.
 PICTURE_SUFFIXES = {
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+    *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".pgm"),
+    *(".tif", ".tiff", ".webp"),
 }
 
 #: Endings of video files, as they are looked for in folders.
@@ -49,6 +50,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with part.open("r+b") as file:  # Windows flushes only what may be written to
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -132,6 +132,18 @@ def test_copies_are_drawn_for_the_same_split(tmp_path: Path) -> None:
     assert len({split_of[str(number)] for number in range(10)}) == 2
 
 
+def test_empty_files_join_nobody(tmp_path: Path) -> None:
+    people = [f"p{number}" for number in range(10)]
+    write_pictures(tmp_path / "images", *(f"happy/{one}-{n}.png" for one in people for n in "ab"))
+    for one in people:
+        (tmp_path / f"images/happy/{one}-c.png").touch()
+    prepared = prepare(
+        tmp_path / "images", tmp_path / "out", group=r"(p\d)", how=CROPPED, valid_share=0.2
+    )
+    assert Counter(face.split for face in prepared.faces) == {"train": 16, "valid": 4}
+    assert prepared.details["report"]["damaged"] == 10
+
+
 def test_a_label_against_its_probabilities_is_counted(tmp_path: Path) -> None:
     write_pictures(tmp_path / "images", "a.png", "b.png", "c.png")
     table = tmp_path / "labels.csv"
@@ -255,6 +267,9 @@ def test_groups_from_the_path_stay_on_one_side(tmp_path: Path) -> None:
         DataError, match=r"--group: 'T' finds nothing in the path 'angry/S00_a\.png'"
     ):
         prepare(tmp_path / "images", tmp_path / "other", group="T", how=CROPPED)
+    write_pictures(tmp_path / "images", "cover.png")
+    beside = prepare(tmp_path / "images", tmp_path / "beside", group=r"(S\d+)_", how=CROPPED)
+    assert beside.details["report"]["pictures outside of the class folders"] == 1
     with pytest.raises(ConfigError, match=r"--group: '\(' is no regular expression"):
         prepare(tmp_path / "images", tmp_path / "other", group="(", how=CROPPED)
 
@@ -305,11 +320,11 @@ def test_a_table_gives_labels_splits_and_groups(tmp_path: Path) -> None:
 
 
 def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", "a.png", "b.png", "c.png")
+    write_pictures(tmp_path / "images", "a.png", "b.png", "c.png", "d.png", "e.png")
     table, mapping = tmp_path / "labels.csv", tmp_path / "map.csv"
     table.write_text(
         "path,p_Happy,p_joy,p_sad,p_unclear\na.png,.2,.3,.3,.2\nb.png,0,0.25,0.75,0\n"
-        "c.png,.4,0,0,.6\n"
+        "c.png,.4,0,0,.6\nd.png,.33,.17,.0,.49\ne.png,.33,.16,.0,.49\n"
     )
     mapping.write_text("class,emotion\njoy,happiness\nunclear,\n")
     prepared = prepare(
@@ -319,10 +334,11 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
     assert [(face.source, face.emotion) for face in prepared.faces] == [
         ("a.png", "happiness"),
         ("b.png", "sadness"),
+        ("d.png", "happiness"),
     ]
-    probabilities = [face.probabilities for face in prepared.faces]
+    probabilities = [face.probabilities for face in prepared.faces[:2]]
     np.testing.assert_allclose(probabilities, [[0.625, 0.375], [0.25, 0.75]])  # type: ignore[arg-type]
-    assert prepared.details["report"]["pictures of a class that is left out: by half"] == 1
+    assert prepared.details["report"]["pictures of a class that is left out: by half"] == 2
 
 
 @pytest.mark.parametrize(
@@ -340,6 +356,10 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
         ("path,label,split\na.png,sad,other\n", "line 2: the split is 'other', expected train"),
         ("path,label,split\na.png,sad,\nc.png,sad,test\n", "some rows have a split and some have"),
         ("path,p_sad,p_happy\na.png,1,1\n", "line 2: the probabilities sum to 2, expected 1"),
+        (
+            "path,p_sad,p_happy\na.png,0.5,0.48\n",
+            "line 2: the probabilities sum to 0.98, expected 1",
+        ),
         ("path,p_sad,p_happy\na.png,1,x\n", "line 2: 'x' is no probability from 0 to 1"),
         ("path,label\n", "no rows, expected one a picture"),
     ],

@@ -51,7 +51,7 @@ def test_of_copies_on_two_sides_the_one_that_is_tested_on_stays() -> None:
     ]
     splits = ["train", "train", "test", "valid", "train"]
     split_of = {member.name: split for member, split in zip(members, splits, strict=True)}
-    assert on_another_side(members, split_of) == ["a1", "d1"]
+    assert on_another_side(members, split_of) == ["a1", "a2", "d1"]  # b1 shows a
 
 
 def test_copies_stay_together_though_their_classes_differ() -> None:

@@ -201,8 +201,16 @@ def test_cuts_that_another_model_answered_are_refused(reports: Path, tmp_path: P
         (tmp_path / path.name).write_bytes(path.read_bytes())
     values = json.loads((tmp_path / "not_faces.json").read_text())
     (tmp_path / "not_faces.json").write_text(json.dumps(values | {"model": "other.onnx"}))
-    with pytest.raises(DataError, match=r"not_faces\.json: of other\.onnx, expected of "):
+    of_another = re.escape(f"{tmp_path / 'not_faces.json'}: of other.onnx, expected of ")
+    with pytest.raises(DataError, match=f"^{of_another}"):
         read_report(tmp_path)
+
+
+def test_reports_on_other_data_are_not_counted_together(reports: Path, tmp_path: Path) -> None:
+    other = read_report(reports / "valid")
+    elsewhere = replace(other, values=other.values | {"votes": "labels of folder"})
+    with pytest.raises(DataError, match="is on labels of folder, expected the same data: votes of"):
+        card(reports, tmp_path / "card.md", other=elsewhere)
 
 
 def test_votes_of_the_repository_are_not_prepared_from_the_table(
@@ -227,6 +235,12 @@ def test_a_new_report_leaves_nothing_of_the_one_before(reports: Path, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {
         *("logits.csv", "report.html", "scores.json")
     }
+    (tmp_path / "scores.json.part").mkdir()  # nothing can be written there
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(OSError, match=r"scores\.json"):
+        write_report(tmp_path, result)
+    (tmp_path / "scores.json.part").rmdir()
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for content, message in (("{", "damaged"), ("{}", "lacks 'uncertain'")):
         (tmp_path / "not_faces.json").write_text(content)
         with pytest.raises(DataError, match=rf"not_faces\.json: {message}"):

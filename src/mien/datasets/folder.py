@@ -68,16 +68,16 @@ def prepare(
         raise ConfigError(f"{out}: lies in the folder of pictures, {images}; choose another place")
     mapped = {} if class_map is None else read_class_map(class_map)
     pictures = from_folders(images) if table is None else from_table(images, table)
-    if group is not None:
-        if any(picture.group for picture in pictures):
-            raise ConfigError("--group: the table has a column for groups already")
-        pictures = with_groups(pictures, group)
+    if group is not None and any(picture.group for picture in pictures):
+        raise ConfigError("--group: the table has a column for groups already")
     report: dict[str, int] = {"pictures": len(pictures)}
     labels, answers = _answers(pictures, mapped, report)
     if not answers:
         raise DataError(f"{_nothing_left(images, report)}, expected class folders or --labels")
     check_labels(str(class_map or table or images), labels)
     pictures = [picture for picture in pictures if picture.path in answers]
+    if group is not None:
+        pictures = with_groups(pictures, group)
     copies = copies_of([images / picture.path for picture in pictures])
     members = [
         Member(one.path, answers[one.path].emotion, one.group, of_one)
@@ -144,7 +144,8 @@ def _answer(
         if emotion_of[name]:
             sums[emotion_of[name]] += value
     kept = sum(sums.values())
-    likeliest = max(labels, key=sums.__getitem__) if kept > 0.5 else ""
+    half = sum(value for _, value in picture.probabilities) / 2
+    likeliest = max(labels, key=sums.__getitem__) if kept > half else ""
     emotion = emotion_of[picture.name] if picture.name else likeliest
     if not emotion or kept == 0:
         return None

@@ -143,11 +143,14 @@ def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
 
 
 def copies_of(paths: Sequence[Path]) -> list[str]:
-    """Of every file what it has in common with its copies, byte for byte; empty if it has none."""
+    """Of every file what it has in common with its copies, byte for byte; empty if it has none.
+
+    Empty files have nothing in common.
+    """
     sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
     often = Counter(sizes)
     digests = [
-        _digest(path) if size >= 0 and often[size] > 1 else ""
+        _digest(path) if size > 0 and often[size] > 1 else ""
         for path, size in zip(paths, sizes, strict=True)
     ]
     counts = Counter(digests)

@@ -76,7 +76,10 @@ def without_leaks(data_sets: Sequence[DataSet], leaks: Sequence[Leak]) -> list[D
 
 def write_leaks(path: Path, leaks: Sequence[Leak]) -> None:
     """Write a CSV file with one row a pair."""
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["set", "name", "like_set", "like_split", "like_name", "different_bits"])
         for train, held_out, bits in leaks:

@@ -61,26 +61,20 @@ def drawn_splits(
 
 
 def on_another_side(members: Sequence[Member], split_of: Mapping[str, str]) -> list[str]:
-    """The names of members whose group, or a copy, also stands on a side with precedence.
+    """The names of members that belong together with one on a side with precedence.
 
-    To leave them out keeps what is tested on unseen, and as it was given.
+    Those of a group do, and copies, and groups that have copies of one another. To leave them out
+    keeps what is tested on unseen, and as it was given.
 
     Args:
         members: the pictures.
         split_of: the split that each was given, by name.
     """
-    sides: dict[Key, set[str]] = defaultdict(set)
-    for member in members:
-        for key in _keys(member):
-            sides[key].add(split_of[member.name])
-    first = {
-        key: next(split for split in PRECEDENCE if split in found) for key, found in sides.items()
-    }
-    return [
-        member.name
-        for member in members
-        if any(split_of[member.name] != first[key] for key in _keys(member))
-    ]
+    first = {}
+    for unit in _units(members).values():
+        first_side = min((split_of[member.name] for member in unit), key=PRECEDENCE.index)
+        first.update({member.name: first_side for member in unit})
+    return [one.name for one in members if split_of[one.name] != first[one.name]]
 
 
 def _deal(

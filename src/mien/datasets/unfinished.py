@@ -30,7 +30,7 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
         DataError: the folder holds a finished set, one that was begun otherwise, or something
             else.
     """
-    digest = hashlib.sha256("\n".join(map(str, plan)).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(map(str, plan)).encode(errors="surrogateescape")).hexdigest()
     begun = json.dumps({"settings": dict(settings), "plan": digest}, indent=2) + "\n"
     note = out / BEGUN_FILE
     if (out / SET_FILE).exists():

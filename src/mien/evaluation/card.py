@@ -119,6 +119,8 @@ def _reading(path: Path, maker: str) -> Iterator[dict[str, Any]]:
         if not isinstance(values, dict):
             raise TypeError(f"a {type(values).__name__}, expected an object")
         yield values
+    except DataError:
+        raise
     except KeyError as error:
         raise DataError(f"{path}: lacks {error}; make it again with '{maker}'") from error
     except (TypeError, ValueError, AttributeError) as error:
@@ -143,7 +145,7 @@ def write_card(
 
     Raises:
         ConfigError: the path is a folder.
-        DataError: the other report is on the same split, or on another model.
+        DataError: the other report is on the same split, on other data, or on another model.
     """
     if not path.name or path.is_dir():
         raise ConfigError(f"{path}: is a folder, expected the name of a file")
@@ -171,6 +173,10 @@ def _check_other(report: StoredReport, other: StoredReport) -> None:
         raise DataError(
             f"the other report is on the {theirs['split']} split of {theirs['model']}, expected "
             f"the split that is not {ours['split']}, of the same model"
+        )
+    if theirs["votes"] != ours["votes"]:
+        raise DataError(
+            f"the other report is on {theirs['votes']}, expected the same data: {ours['votes']}"
         )
 
 

@@ -3,7 +3,9 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from html import escape
+from io import StringIO
 from pathlib import Path
 from string import Template
 
@@ -65,19 +67,26 @@ def write_report(folder: Path, result: Validation) -> None:
     `robustness.csv` with the logits of the changed faces joins them where those were measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in REPORT_FILES:
-        (folder / name).unlink(missing_ok=True)  # of an earlier report
-    _write_text(folder / "report.html", report_page(result))
-    _write_text(folder / "scores.json", json.dumps(result.to_dict(), indent=1) + "\n")
     head = ("name", "label", *result.labels, "face_likeness")
-    _write_csv(folder / "logits.csv", head, _output_rows(result))
+    contents = {
+        "report.html": report_page(result),
+        "scores.json": json.dumps(result.to_dict(), indent=1) + "\n",
+        "logits.csv": _csv_text(head, _output_rows(result)),
+    }
     if result.robustness is not None:
         rows = (
             (one.scores.change, *row)
             for one in result.robustness
             for row in _changed_rows(result, one)
         )
-        _write_csv(folder / "robustness.csv", ("change", *head), rows)
+        contents["robustness.csv"] = _csv_text(("change", *head), rows)
+    with ExitStack() as all_or_none:
+        for name, text in contents.items():
+            part = all_or_none.enter_context(replacing(folder / name))
+            part.write_bytes(text.encode(errors="backslashreplace"))
+    for name in REPORT_FILES:
+        if name not in contents:
+            (folder / name).unlink(missing_ok=True)  # of an earlier report
 
 
 def write_reports(folder: Path, results: Validations) -> None:
@@ -263,13 +272,9 @@ def _numbers(logits: NDArray[np.float32]) -> list[str]:
     return [f"{logit:.6g}" for logit in logits.tolist()]
 
 
-def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows(rows)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+def _csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()
