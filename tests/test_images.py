@@ -40,9 +40,9 @@ def gradient() -> Frame:
         (np.zeros(4, np.uint8), r"\(4,\)"),
         (np.zeros((1, 4, 4, 3), np.uint8), r"\(1, 4, 4, 3\)"),
         (np.array(7, np.uint8), r"\(\)"),
-        (None, "NoneType"),
+        (None, "the frame is None, as of a file that can't be read"),
         ([[0, 0], [0, 0]], "list"),
-        ("frame.jpg", "str"),
+        ("frame.jpg", r"str.*mien\.images\.read_image reads files"),
         (Image.new("RGB", (4, 4)), "Image"),
     ],
 )
@@ -129,6 +129,15 @@ def test_a_truncated_file_is_refused(kind: str, share: float, tmp_path: Path) ->
 def test_text_named_as_a_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"text\.png: not a whole picture"):
         read_image(write(tmp_path, "text.png", b"no picture at all\n"))
+
+
+def test_open_files_are_read(tmp_path: Path, gradient: Frame) -> None:
+    content = encoded(Image.fromarray(gradient), "png")
+    np.testing.assert_array_equal(read_image(io.BytesIO(content)), gradient)
+    with write(tmp_path, "a.png", content).open("rb") as file:
+        np.testing.assert_array_equal(read_image(file), gradient)
+    with pytest.raises(ImageError, match=r"^the picture: not a whole picture or of a format that"):
+        read_image(io.BytesIO(b"an upload"))
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,23 @@ def test_errors_are_mien_errors_and_value_errors(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'EmotionDetector'"):
         _ = mien.EmotionDetector
+
+
+def test_a_library_that_opencv_lacks_is_named_with_what_brings_it(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object')")
+    done = subprocess.run(
+        [sys.executable, "-m", "mien", "demo"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "mien: OpenCV lacks a library (libGL.so.1: cannot open shared object): "
+        "apt-get install libgl1 libglib2.0-0\n"
+    )
 
 
 def test_version_is_printed(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -361,6 +362,32 @@ def test_real_files_are_whole(shared: Path) -> None:
         frames, error = read_until_error(shared / "media" / name, start_s=2.0, every=5)
         assert len(frames) >= 2
         assert error == ""
+
+
+def test_a_camera_may_be_opened_and_set_up_by_the_caller(tmp_path: Path) -> None:
+    class Capture(cv2.VideoCapture):
+        """A camera that gives two pictures."""
+
+        left = 2
+
+        def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
+            return True
+
+        def read(self) -> tuple[bool, Image | None]:  # type: ignore[override]
+            self.left -= 1
+            return (True, BLACK) if self.left >= 0 else (False, None)
+
+    with open_source(Capture()) as source:
+        assert source.is_live
+        frames = iter(source)
+        assert [next(frames).number, next(frames).number] == [0, 1]
+        with pytest.raises(SourceError, match="the capture: gives no frames any more"):
+            next(frames)
+    with pytest.raises(SourceError, match="the capture: there is none, or it is in use"):
+        open_source(cv2.VideoCapture())
+    write_video(tmp_path / "film.mp4", [BLACK] * 5, [0, 40, 80, 120, 160])
+    with pytest.raises(SourceError, match="is of a video file, expected the file's path"):
+        open_source(cv2.VideoCapture(str(tmp_path / "film.mp4")))
 
 
 def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:

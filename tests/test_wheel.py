@@ -46,6 +46,18 @@ def test_the_environment_is_small_and_holds_no_torch(environment: Path) -> None:
     assert "torch" not in packages
 
 
+def test_a_frozen_app_recognises(environment: Path, tmp_path: Path, astronaut_path: Path) -> None:
+    app = "import sys, mien, mien.images\n"
+    app += "frame = mien.images.read_image(sys.argv[1])\n"
+    app += "print(mien.EmotionRecognition().run(frame, 'RGB')[0]['emotion'])\n"
+    (tmp_path / "app.py").write_text(app)
+    python = environment / "bin/python"
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    run(*pip, "--constraint", ROOT / "constraints.txt", "pyinstaller", cwd=tmp_path)
+    run(python, "-m", "PyInstaller", "--log-level", "ERROR", "app.py", cwd=tmp_path)
+    assert run(tmp_path / "dist/app/app", astronaut_path, cwd=tmp_path) == "happiness\n"
+
+
 def test_training_says_what_it_lacks(environment: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [environment / "bin/mien", "train", "--data-dir", "none", "--model-path", "m.onnx"],

@@ -53,7 +53,7 @@ def analyse_clips(
     recognition = EmotionRecognition(**settings)  # what it refuses is refused once, and here
     processes = min(processes, len(jobs))
     if processes > 1:
-        threads = max(1, usable_cores() // processes)
+        threads = settings.get("threads") or max(1, usable_cores() // processes)
         crew = _Crew(jobs, settings | {"threads": threads}, processes)
         return crew.outcomes_of_all(on_frame, stopped)
     outcomes: list[Outcome] = [None] * len(jobs)

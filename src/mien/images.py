@@ -4,12 +4,12 @@ import struct
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mien.errors import ImageError
 from mien.files import replacing
@@ -70,8 +70,12 @@ def to_grey(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def check_frame(frame: Any) -> None:
     """Raise ImageError unless `frame` is an image as OpenCV has it."""
     wanted = "expected a uint8 array (H, W, 3), (H, W) or (H, W, 4)"
+    if frame is None:
+        raise ImageError(f"the frame is None, as of a file that can't be read, {wanted}")
     if not isinstance(frame, np.ndarray):
-        raise ImageError(f"the frame is a {type(frame).__name__}, {wanted}")
+        raise ImageError(
+            f"the frame is a {type(frame).__name__}, {wanted}; mien.images.read_image reads files"
+        )
     if frame.dtype != np.uint8:
         raise ImageError(f"the frame's values are {frame.dtype}, {wanted}")
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
@@ -86,19 +90,23 @@ def check_color(color: str) -> None:
         raise ImageError(f"the colour order is {color!r}, expected 'BGR' or 'RGB'")
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     """Decode a picture file, upright by its EXIF orientation, as RGB (H, W, 3).
 
     16-bit and CMYK files are converted; alpha is left out.
 
+    Args:
+        file: its path, or a file that is open, as `io.BytesIO(content)`.
+
     Raises:
         ImageError: there is no such file, it is no whole picture, or it is too large.
     """
+    path = file if isinstance(file, str | Path) else getattr(file, "name", None) or "the picture"
     try:
         with _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
-            with Image.open(path) as image:
-                _check_size(Path(path), image)
+            with Image.open(file) as image:
+                _check_size(path, image)
                 return _decode(image)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
@@ -108,6 +116,10 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: may not be read ({error.strerror})") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: too large ({error})") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{path}: not a whole picture or of a format that Pillow does not read"
+        ) from error
     except DAMAGE as error:
         if isinstance(error, ImageError):
             raise
@@ -139,7 +151,7 @@ def format_of(path: Path) -> str:
     return name
 
 
-def _check_size(path: Path, image: Image.Image) -> None:
+def _check_size(path: str | Path, image: Image.Image) -> None:
     if image.width * image.height > MOST_PIXELS:
         raise ImageError(
             f"{path}: {image.width} x {image.height} pixels, expected at most "

@@ -1,6 +1,8 @@
 """ONNX Runtime sessions that share a machine well."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 # From 1.29 on, ONNX Runtime reports to its maker unless this is set before it is loaded. For the
 # same reason no other module loads it first.
@@ -12,6 +14,8 @@ from mien.errors import ConfigError
 
 DEVICES = ("cpu", "cuda", "auto")
 CUDA = "CUDAExecutionProvider"
+#: The share of the processor that a container was given: microseconds, of so many.
+GRANTED = Path("/sys/fs/cgroup/cpu.max")
 
 
 def create_session(
@@ -28,7 +32,8 @@ def create_session(
         ConfigError: there is no such device here.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # Left to itself, ONNX Runtime takes all cores of the machine, whatever it was given of them.
+    options.intra_op_num_threads = threads or _granted_cores() or 0
     options.log_severity_level = 3
     # Threads that spin while they wait would take the cores from a second session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -45,8 +50,18 @@ def create_session(
 def usable_cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _granted_cores() or cores)
+
+
+def _granted_cores() -> int | None:
+    """The cores that a container was given, at least one; None without a limit."""
+    with suppress(OSError, ValueError):
+        granted, period = map(int, GRANTED.read_text(encoding="ascii").split())
+        return max(1, granted // period)
+    return None
 
 
 def _providers(device: str) -> list[str]:

@@ -103,9 +103,10 @@ def open_source(
 
     Args:
         source: a video file, a picture, a folder of pictures, the address of a stream, the number
-            of a camera, an iterable of frames, each an image or a pair of image and seconds, or a
-            `Source`, which is returned. A GIF counts as a video. Of a camera, and of a stream that
-            does not say how long it is, only the newest frame is taken.
+            of a camera or an open `cv2.VideoCapture` of one, an iterable of frames, each an image
+            or a pair of image and seconds, or a `Source`, which is returned. A GIF counts as a
+            video. Of a camera, and of a stream that does not say how long it is, only the newest
+            frame is taken.
         color: the order of the channels of an iterable's images.
         every: of so many frames one is taken.
         start_s: a file is read from here on.
@@ -131,6 +132,8 @@ def open_source(
         return source
     if isinstance(source, int | np.integer) and not isinstance(source, bool):
         return Camera(int(source), every)
+    if isinstance(source, cv2.VideoCapture):
+        return Camera(source, every)
     if isinstance(source, str):
         is_number = source.isdecimal()
         return Camera(int(source), every) if is_number else Video(source, every, is_address=True)
@@ -140,7 +143,7 @@ def open_source(
         return Frames(source, color, every, live)
     raise SourceError(
         f"the source is of type {type(source).__name__}, expected a path, an address, the number "
-        "of a camera, or an iterable of frames"
+        "of a camera, a cv2.VideoCapture, or an iterable of frames"
     )
 
 
@@ -460,18 +463,20 @@ class Pictures(Source):
 
 
 class Camera(Source):
-    """A camera of this machine, by its number."""
+    """A camera of this machine, by its number, or as it was opened and set up by OpenCV."""
 
     is_live = True
 
-    def __init__(self, number: int, every: int = 1) -> None:
-        self.name, self._every = f"camera {number}", every
-        if not 0 <= number <= LARGEST_NUMBER:
-            raise SourceError(f"{self.name}: cameras are numbered from 0 to {LARGEST_NUMBER}")
-        with _silent_opencv():
-            self._capture = cv2.VideoCapture(number)
+    def __init__(self, camera: int | cv2.VideoCapture, every: int = 1) -> None:
+        self._every = every
+        if isinstance(camera, int):
+            self.name, self._capture = f"camera {camera}", _opened_camera(camera)
+        else:
+            self.name, self._capture = "the capture", camera
         if not self._capture.isOpened():
             raise SourceError(f"{self.name}: there is none, or it is in use")
+        if self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
+            raise SourceError(f"{self.name}: is of a video file, expected the file's path")
 
     def __iter__(self) -> Iterator[TimedFrame]:
         began = time.monotonic()
@@ -485,6 +490,13 @@ class Camera(Source):
     def close(self) -> None:
         """Let go of the camera."""
         self._capture.release()
+
+
+def _opened_camera(number: int) -> cv2.VideoCapture:
+    if not 0 <= number <= LARGEST_NUMBER:
+        raise SourceError(f"camera {number}: cameras are numbered from 0 to {LARGEST_NUMBER}")
+    with _silent_opencv():
+        return cv2.VideoCapture(number)
 
 
 class Paced(Source):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -160,6 +161,14 @@ def test_a_path_without_pictures_is_an_error(path: str, folder: Path) -> None:
     assert path.rstrip("/") in error
 
 
+def test_what_is_left_out_of_a_folder_is_counted(folder: Path) -> None:
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden").write_text("not seen")
+    done = in_process(".")
+    assert done.returncode == 0
+    assert ".: 2 other files or folders in it are left out\n" in done.stderr
+
+
 def test_a_folder_named_like_a_picture_is_left_out_of_its_folder(folder: Path) -> None:
     (folder / "album.png").mkdir()
     code, stdout, errors = run(".", "--json")
@@ -289,6 +298,20 @@ def test_bars_are_drawn_on_wish(folder: Path) -> None:
     code, stdout, (error,) = run("a.jpg", "--bars")
     assert (code, stdout) == (1, "")
     assert "--out" in error
+
+
+@pytest.mark.usefixtures("folder")
+def test_networks_take_the_threads_that_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def __init__(self, content: bytes, options: Any, **settings: Any) -> None:
+            opened.append(options.intra_op_num_threads)
+            super().__init__(content, options, **settings)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    assert run("a.jpg", "--threads", "3")[0] == 0
+    assert set(opened) == {3}
 
 
 @pytest.mark.usefixtures("folder")

@@ -125,6 +125,13 @@ def test_what_can_not_be_read_does_not_stop_the_others(
     assert rows(tmp_path / "t" / "face.csv")[3]["emotion"] == "happiness"
 
 
+def test_globs_are_taken(folder: Path, tmp_path: Path) -> None:
+    done = run(folder / "*.mp4", tmp_path / "*.mov", "--table", tmp_path / "{name}.csv")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"mien: {tmp_path / '*.mov'}: fits no file"
+    assert len(rows(tmp_path / "face.csv")) == FRAMES
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -182,6 +182,9 @@ def test_a_camera_that_is_unplugged_ends_with_a_line_and_a_table(
         def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
             return True
 
+        def get(self, _property: int) -> float:
+            return -1.0
+
         def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
             return (True, self._pictures.pop()) if self._pictures else (False, None)
 

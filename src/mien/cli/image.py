@@ -1,6 +1,5 @@
 """`mien image` and `mien demo`: emotions on pictures."""
 
-import glob
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
-from mien.errors import ConfigError, ImageError
-from mien.files import PICTURE_SUFFIXES, files_in
+from mien.cli.inputs import files_of
+from mien.errors import ConfigError, ImageError, SourceError
+from mien.files import PICTURE_SUFFIXES
 from mien.results import confidence_text
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ Model = Annotated[
 Detector = Annotated[str, typer.Option(help="What finds the faces: retinaface or mtcnn.")]
 MinFaceSize = Annotated[
     float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")
+]
+Threads = Annotated[
+    int, typer.Option(min=0, help="Threads that a network may take; 0: one a core.")
 ]
 
 
@@ -53,6 +56,7 @@ def image(
     device: Device = "cpu",
     detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
+    threads: Threads = 0,
 ) -> None:
     """Recognise the emotions on pictures.
 
@@ -70,7 +74,7 @@ def image(
             raise ConfigError(f"--out is {str(out)!r}, expected a folder")
         out.mkdir(parents=True)
     recognition = EmotionRecognition(
-        device, model=model, detector=detector, min_face_size=min_face_size
+        device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
     found, problems = _find_pictures(paths)
     names = _output_names(found, out)
@@ -146,29 +150,10 @@ def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     problems = []
     for text in paths:
         try:
-            found.update(dict.fromkeys(_pictures_of(text)))
-        except ImageError as error:
+            found.update(dict.fromkeys(files_of(text, PICTURE_SUFFIXES, "pictures")))
+        except SourceError as error:
             problems.append(str(error))
-        except OSError as error:
-            problems.append(f"{text}: can't be read ({error.strerror})")
     return list(found), problems
-
-
-def _pictures_of(text: str) -> list[Path]:
-    """The pictures that a path, a folder or a glob stands for."""
-    path = Path(text)
-    if path.is_dir():
-        pictures = files_in(path, PICTURE_SUFFIXES)
-        if not pictures:
-            raise ImageError(f"{text}: a folder without pictures")
-    elif path.exists() or not glob.has_magic(text):
-        pictures = [path]
-    else:
-        matches = glob.glob(text, recursive=True)  # noqa: PTH207 - the glob may be absolute
-        pictures = sorted(p for p in map(Path, matches) if p.is_file())
-        if not pictures:
-            raise ImageError(f"{text}: fits no file")
-    return pictures
 
 
 def _output_names(pictures: Sequence[Path], out: Path | None) -> dict[Path, str]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli import console
-from mien.cli.image import Detector, Device, MinFaceSize, Model
-from mien.errors import ConfigError, MienError
-from mien.files import VIDEO_SUFFIXES, files_in, part_of
+from mien.cli.image import Detector, Device, MinFaceSize, Model, Threads
+from mien.cli.inputs import files_of
+from mien.errors import ConfigError, MienError, SourceError
+from mien.files import VIDEO_SUFFIXES, part_of
 
 if TYPE_CHECKING:
     from mien.clip import ClipJob, ClipSummary
@@ -33,7 +34,7 @@ Smoothing = Annotated[
 
 def video(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Video files, folders or addresses.")
+        list[str], typer.Argument(metavar="IN...", help="Video files, folders, globs, addresses.")
     ],
     table: Annotated[
         str | None,
@@ -60,6 +61,7 @@ def video(
     device: Device = "cpu",
     detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
+    threads: Threads = 0,
 ) -> None:
     """Recognise the emotions in videos, and follow each face.
 
@@ -86,6 +88,7 @@ def video(
             "model": model,
             "detector": detector,
             "min_face_size": min_face_size,
+            "threads": threads,
         }
         with console.progress_bar("Frames") as bar:
             shown = _Progress(bar, jobs)
@@ -112,20 +115,19 @@ def video(
 
 
 def _find_videos(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The videos that files and folders stand for, and what was wrong with the rest."""
+    """The videos that paths, folders, globs and addresses stand for, and what was wrong."""
+    from mien.sources import is_address_or_camera
+
     found: dict[str, None] = {}
     problems = []
     for text in inputs:
-        videos = [text]
-        try:
-            if Path(text).is_dir():
-                videos = [str(path) for path in files_in(Path(text), VIDEO_SUFFIXES)]
-                if not videos:
-                    problems.append(f"{text}: a folder without videos")
-        except OSError as error:
-            problems.append(f"{text}: can't be read ({error.strerror})")
+        if is_address_or_camera(text):
+            found[text] = None
             continue
-        found.update(dict.fromkeys(videos))
+        try:
+            found.update(dict.fromkeys(map(str, files_of(text, VIDEO_SUFFIXES, "videos"))))
+        except SourceError as error:
+            problems.append(str(error))
     return list(found), problems
 
 

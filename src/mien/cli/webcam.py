@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
-from mien.cli.image import Detector, Device, MinFaceSize, Model
+from mien.cli.image import Detector, Device, MinFaceSize, Model, Threads
 from mien.cli.video import DetectEvery, Smoothing
 from mien.errors import ConfigError, WindowError
 
@@ -46,6 +46,7 @@ def webcam(
     device: Device = "cpu",
     detector: Detector = "retinaface",
     min_face_size: MinFaceSize = None,
+    threads: Threads = 0,
 ) -> None:
     """Recognise emotions live, before a camera.
 
@@ -62,7 +63,7 @@ def webcam(
     from mien.window import Window
 
     recognition = EmotionRecognition(
-        device, model=model, detector=detector, min_face_size=min_face_size
+        device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
     frames = recognition.stream(
         _open_live(source), detect_every=detect_every, smoothing_s=smoothing
