@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from narrow import restore_normalisation, training_faces
+from narrow import training_faces
 from torch import Tensor, nn
 
 from mien.training.config import TrainingConfig
+from mien.training.folding import restore_normalisation
 from mien.training.networks import build_network
 
 #: The names that dlib gives convolutions, and scales and offsets; a tensor follows each.

@@ -10,16 +10,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from mien.datasets.ferplus import read_split
 from mien.evaluation.scoring import network_faces
-from mien.model_file import open_model
+from mien.model_file import open_model, read_model
 from mien.training.config import TrainingConfig
-from mien.training.low_rank import FIRST, LAST, OFFSET
+from mien.training.folding import model_weights, restore_normalisation, unfolded
 from mien.training.networks import build_network
 from mien.training.networks.residual import ResidualNetwork
 
@@ -31,7 +29,7 @@ def main() -> None:
     """Read a model file, narrow it, and write the weights."""
     model, data_dir, name, path = sys.argv[1:5]
     settings = open_model(model).metadata.provenance["settings"]
-    weights = folded_weights(Path(model))
+    weights = model_weights(read_model(model))
     faces = training_faces(Path(data_dir), settings["input_size"])
 
     wide = with_folded_weights(build_network(TrainingConfig.from_dict(settings)), weights)
@@ -54,37 +52,9 @@ def training_faces(data_dir: Path, side: int, count: int = FACES) -> Tensor:
     return torch.from_numpy(network_faces(faces.select(chosen), side))[:, None].float() / 255
 
 
-def folded_weights(model: Path) -> dict[str, Tensor]:
-    """The weights of a model file by their names in the network; kernels in two become one."""
-    values = {
-        one.name.removeprefix("network.").removesuffix("_half"): torch.from_numpy(
-            numpy_helper.to_array(one).astype(np.float32)
-        )
-        for one in onnx.load(model).graph.initializer
-        if one.name.startswith("network.")
-    }
-    for name in [one.removesuffix(LAST) for one in values if one.endswith(LAST)]:
-        first, last = values.pop(name + FIRST), values.pop(name + LAST)
-        values[name] = torch.tensordot(last[:, :, 0, 0], first, dims=1)
-        values[name.removesuffix("weight") + "bias"] = values.pop(name + OFFSET)
-    return values
-
-
-@torch.no_grad()
 def with_folded_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:
     """The network in the form it is deployed in: its normalisation adds the biases only."""
-    modules = dict(network.named_modules())
-    for name, value in weights.items():
-        place, _, kind = name.rpartition(".")
-        module = modules[place]
-        if kind == "bias" and isinstance(module, nn.Conv2d):
-            stem, _, number = place.rpartition(".")
-            norm = modules[f"{stem}.{int(number) + 1}"]
-            assert isinstance(norm, nn.BatchNorm2d)
-            norm.weight.fill_((1 + norm.eps) ** 0.5)
-            norm.bias.copy_(value)
-        else:
-            module.get_parameter(kind).copy_(value)
+    network.load_state_dict(unfolded(network, weights))
     return network.eval()
 
 
@@ -126,27 +96,6 @@ def _split(importance: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The most important channels and the others, each in their order."""
     order = importance.argsort(descending=True)
     return order[:count].sort().values, order[count:].sort().values
-
-
-@torch.no_grad()
-def restore_normalisation(network: nn.Module, faces: Tensor) -> None:
-    """Give every normalisation the statistics of its inputs; what the network answers stays."""
-    inputs: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
-
-    def measure(module: nn.Module, values: tuple[Tensor, ...], _output: Tensor) -> None:
-        assert isinstance(module, nn.BatchNorm2d)
-        inputs[module] = values[0].mean(dim=(0, 2, 3)), values[0].var(dim=(0, 2, 3))
-
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    hooks = [norm.register_forward_hook(measure) for norm in norms]
-    network.eval()(faces)
-    for hook in hooks:
-        hook.remove()
-    for norm, (mean, variance) in inputs.items():
-        scale = norm.weight / (1 + norm.eps) ** 0.5  # of a normalisation that has learnt nothing
-        norm.bias.add_(scale * mean)
-        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
-        norm.running_mean, norm.running_var = mean, variance
 
 
 if __name__ == "__main__":

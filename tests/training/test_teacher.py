@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,20 @@ from mien.errors import ConfigError
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
+from mien.training.export import write_model
 from mien.training.fit import train_step
-from mien.training.networks import build_network
+from mien.training.folding import folded, restore_normalisation, unfolded
+from mien.training.networks import NETWORKS, build_network
 from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
 from mien.training.teachers import answers_to_all, load_teacher, mean_answer
 from mien.training.weights import load_initial_weights
 
 SMALL = TrainingConfig(network="residual_xs", precision="float32", dropout=0.0, erase=0.0)
+
+
+def beginning_with(path: Path) -> TrainingConfig:
+    return TrainingConfig.from_dict(SMALL.to_dict() | {"initial_weights": str(path)})
 
 
 class Sure(nn.Module):
@@ -126,7 +133,7 @@ def test_initial_weights_may_be_those_of_a_checkpoint(tmp_path: Path) -> None:
         run.average.get_parameter("head.bias").fill_(7)
     run.save(tmp_path / "run.ckpt")
     network = build_network(SMALL)
-    load_initial_weights(network, tmp_path / "run.ckpt")
+    load_initial_weights(network, beginning_with(tmp_path / "run.ckpt"))
     assert (network.get_parameter("head.bias") == 7).all()
 
 
@@ -146,4 +153,64 @@ def test_other_files_are_no_initial_weights(tmp_path: Path, content: object, mes
     elif content is not None:
         torch.save(content, path)
     with pytest.raises(ModelError, match=message):
-        load_initial_weights(build_network(SMALL), path)
+        load_initial_weights(build_network(SMALL), beginning_with(path))
+
+
+def test_a_model_can_be_trained_on() -> None:
+    faces = torch.rand(64, 1, 48, 48, generator=torch.Generator().manual_seed(0))
+    images = (255 * faces[:, 0]).round().byte().numpy()
+    logits = torch.from_numpy(classify(open_model().session, images).logits)
+    plain = {"dropout": 0.0, "stochastic_depth": 0.0, "initial_weights": "default"}
+    run = TrainingRun.begin(
+        TrainingConfig.from_dict(plain), faces=torch.tensor(images)[:, None] / 255
+    )
+    assert run.not_given == []
+    with torch.no_grad():
+        seen = torch.from_numpy(images)[:, None] / 255
+        torch.testing.assert_close(run.average(seen).logits, logits, atol=0.01, rtol=0.01)
+        # Trained on, it normalises by what it sees, and answers about the same.
+        torch.testing.assert_close(run.network.train()(seen).logits, logits, atol=0.2, rtol=0.1)
+
+
+def test_of_a_model_the_labels_that_are_learnt_are_taken(tmp_path: Path) -> None:
+    faces = torch.rand(8, 1, 48, 48)
+    model = open_model()
+    known = model.metadata.labels
+    others = replace(model.metadata, labels=("boredom", *known[1:]))
+    write_model(model.content, others, tmp_path / "others.onnx")
+
+    def begun(name: str, *labels: str) -> tuple[Tensor, list[str]]:
+        config = TrainingConfig.from_dict({"labels": list(labels), "initial_weights": name})
+        network = build_network(config)
+        not_given = load_initial_weights(network, config, faces)
+        return network.get_parameter("head.weight"), not_given
+
+    whole, _ = begun("default", *known)
+    part, not_given = begun("default", "fear", "neutral")
+    assert torch.equal(part, whole[[known.index("fear"), known.index("neutral")]])
+    assert not_given == []
+    assert begun(str(tmp_path / "others.onnx"), *known)[1] == ["head.weight", "head.bias"]
+
+
+def test_a_model_of_another_network_or_in_eight_bits_is_refused() -> None:
+    faces = torch.rand(8, 1, 48, 48)
+    for settings in ({"network": "vgg13"}, {"initial_weights": "default-int8"}):
+        config = TrainingConfig.from_dict({"initial_weights": "default"} | settings)
+        with pytest.raises(ModelError, match=r"default.*: holds \d+ of the network's \d+ weights"):
+            load_initial_weights(build_network(config), config, faces)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_normalisation_is_folded_and_taken_out_again(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    faces = torch.rand(6, 1, 48, 48, generator=generator)
+    network, fresh = (build_network(TrainingConfig(network=name)).eval() for _ in range(2))
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean = 0.2 * torch.randn(norm.num_features, generator=generator)
+            norm.running_var = 0.5 + torch.rand(norm.num_features, generator=generator)
+    before = network(faces).logits
+    fresh.load_state_dict(unfolded(fresh, folded(network).state_dict()))
+    torch.testing.assert_close(fresh(faces).logits, before, atol=1e-3, rtol=1e-3)
+    restore_normalisation(fresh, faces)
+    torch.testing.assert_close(fresh(faces).logits, before, atol=1e-3, rtol=1e-3)

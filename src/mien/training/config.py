@@ -35,7 +35,7 @@ class TrainingConfig:
     network: str = _setting("residual_m", "Name of the network: residual_xs, residual_s, residual_n, residual_m, residual_l, vgg13, mobilefacenet or face_resnet.")
     input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)
     dropout: float = _setting(0.4, "Dropout before the last layer.", 0, 0.95)
-    initial_weights: str = _setting("", "File of weights, or checkpoint, to begin with; what it lacks, at most half, begins at random.")
+    initial_weights: str = _setting("", "Model, packaged one, checkpoint or file of weights to begin with; what it lacks, at most half, begins at random.")
     fixed: tuple[str, ...] = _setting((), "Parts of the network, by their names in PyTorch, that stay as they begin.")
     stochastic_depth: float = _setting(0.1, "Share of skipped blocks of residual_..., at the deepest one.", 0, 0.95)
 

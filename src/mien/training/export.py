@@ -1,6 +1,5 @@
 """From a training run to a model file."""
 
-import copy
 import datetime
 import logging
 import subprocess
@@ -14,8 +13,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor, nn
 
 import mien
 from mien.alignment import CANONICAL_LANDMARKS
@@ -30,6 +28,7 @@ from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
 from mien.training.config import TrainingConfig
 from mien.training.faces import TrainingFaces
+from mien.training.folding import AFTER, folded
 from mien.training.low_rank import check_kept_variance, factorised, sample_faces
 from mien.training.run import TrainingRun
 
@@ -46,7 +45,7 @@ class DeployedNetwork(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = _with_folded_normalisation(network).requires_grad_(False)
+        self.network = folded(network).requires_grad_(False)
         self.eval()
         for parameter in self.network.parameters():
             if parameter.ndim > 1:
@@ -137,22 +136,6 @@ def onnx_network(network: DeployedNetwork, side: int) -> onnx.ModelProto:
     return program.model_proto
 
 
-def _with_folded_normalisation(network: nn.Module) -> nn.Module:
-    """A copy on the CPU in which every convolution takes in the normalisation that follows it."""
-    traced = fx.symbolic_trace(copy.deepcopy(network).cpu().eval())
-    for node in list(traced.graph.nodes):
-        follows = node.all_input_nodes[0] if node.all_input_nodes else None
-        if node.op != "call_module" or follows is None or follows.op != "call_module":
-            continue
-        kernel, norm = traced.get_submodule(follows.target), traced.get_submodule(node.target)
-        if isinstance(kernel, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            traced.set_submodule(follows.target, fuse_conv_bn_eval(kernel, norm))
-            node.replace_all_uses_with(follows)
-            traced.graph.erase_node(node)
-    traced.recompile()
-    return traced
-
-
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
     """Without the exporter's remarks on packages that are not installed and on its own code."""
@@ -178,9 +161,9 @@ def in_half(model: onnx.ModelProto) -> bytes:
         if values.dtype != np.float32 or values.ndim < 2:
             continue
         name = constant.name
-        constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_half"))
+        constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + AFTER))
         casts.append(
-            onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT)
+            onnx.helper.make_node("Cast", [name + AFTER], [name], to=onnx.TensorProto.FLOAT)
         )
     nodes = [*casts, *graph.node]
     del graph.node[:]

@@ -44,9 +44,9 @@ def check_kept_variance(kept_variance: float) -> None:
         raise ConfigError(f"kept_variance is {kept_variance!r}, expected a share above 0, up to 1")
 
 
-def sample_faces(train: Sequence[FaceSet], side: int) -> Images:
-    """About `FACES` faces (N, side, side) to learn from, spread over all."""
-    every = slice(None, None, max(1, sum(map(len, train)) // FACES))
+def sample_faces(train: Sequence[FaceSet], side: int, count: int = FACES) -> Images:
+    """About so many faces (N, side, side) to learn from, spread over all."""
+    every = slice(None, None, max(1, sum(map(len, train)) // count))
     return np.concatenate([network_faces(one.select(every), side) for one in train])
 
 

@@ -64,9 +64,20 @@ class TrainingRun:
 
     @classmethod
     def begin(
-        cls, config: TrainingConfig, data_digest: str = "", teacher_digests: Sequence[str] = ()
+        cls,
+        config: TrainingConfig,
+        data_digest: str = "",
+        teacher_digests: Sequence[str] = (),
+        faces: Tensor | None = None,
     ) -> "TrainingRun":
         """A run before its first step.
+
+        Args:
+            config: its settings.
+            data_digest: what the training data are.
+            teacher_digests: what the teachers are.
+            faces: some to learn from, (N, 1, S, S) from 0 to 1; needed where the initial weights
+                are those of a model.
 
         Raises:
             ConfigError: there is no such network, part of it, or device.
@@ -76,7 +87,7 @@ class TrainingRun:
         network = build_network(config)
         not_given = []
         if config.initial_weights:
-            not_given = load_initial_weights(network, Path(config.initial_weights))
+            not_given = load_initial_weights(network, config, faces)
         run = cls._of(network, config, data_digest, list(teacher_digests))
         run.not_given = not_given
         return run

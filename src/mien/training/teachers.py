@@ -16,7 +16,7 @@ from mien.training.augment import to_grey
 from mien.training.config import TrainingConfig
 from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
-from mien.training.weights import weights_digest
+from mien.training.weights import is_model, weights_digest
 
 BATCH = 256
 
@@ -35,7 +35,7 @@ def load_teacher(name: str, config: TrainingConfig) -> Teacher:
         ModelError: the file is missing or damaged.
         ConfigError: it knows other labels or faces of another size than `config` asks for.
     """
-    if name in PACKAGED or Path(name).suffix == ".onnx":
+    if is_model(name):
         model = open_model(name, threads=config.threads)
         known = model.metadata.labels, model.metadata.input_size
         teacher = Teacher(_ModelFileNetwork(model), _file_digest(name))

@@ -17,8 +17,12 @@ from mien.training.data import scoring_data, training_data
 from mien.training.export import export
 from mien.training.faces import TrainingFaces
 from mien.training.fit import Progress, fit
+from mien.training.low_rank import sample_faces
 from mien.training.run import TrainingRun
 from mien.training.teachers import answers_to_all, load_teacher
+
+#: Faces that the normalisation is measured on where a model is trained on.
+MEASURED_FACES = 256
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ class Training:
         teachers = [load_teacher(name, config) for name in config.teacher]
         digests = [teacher.digest for teacher in teachers]
         if not resume:
-            self.run = TrainingRun.begin(config, data.digest(), digests)
+            some = sample_faces(self.faces.train, config.input_size, MEASURED_FACES)
+            seen = torch.from_numpy(some)[:, None].float() / 255
+            self.run = TrainingRun.begin(config, data.digest(), digests, seen)
         elif (self.run.data_digest, self.run.teacher_digests) != (data.digest(), digests):
             raise ModelError(
                 f"{self.files.checkpoint}: began with other training data or teachers than "

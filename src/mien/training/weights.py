@@ -1,13 +1,18 @@
-"""Files that torch has written."""
+"""Weights from files: of torch, and of models."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mien.errors import ModelError
+from mien.model_file import open_model
+from mien.models import PACKAGED
+from mien.training.config import TrainingConfig
+from mien.training.folding import model_weights, restore_normalisation, unfolded
 
 
 def read_torch_file(path: Path, kind: str) -> Any:
@@ -29,16 +34,34 @@ def read_torch_file(path: Path, kind: str) -> Any:
         raise ModelError(f"{path}: not a readable {kind} ({reason})") from error
 
 
-def load_initial_weights(network: nn.Module, path: Path) -> list[str]:
-    """Take over every weight of a file that a network has too, in name and shape.
+def is_model(name: str) -> bool:
+    """Whether it is the name of a model file, or of a packaged model."""
+    return name in PACKAGED or Path(name).suffix == ".onnx"
 
-    The file holds weights by their names, or is a checkpoint, whose averaged weights are taken.
-    What is returned are the names of the network's other weights, which stay as they are.
+
+def load_initial_weights(
+    network: nn.Module, config: TrainingConfig, faces: Tensor | None = None
+) -> list[str]:
+    """Take over every one of the initial weights that a network has too, in name and shape.
+
+    They come from a file that holds weights by their names, from a checkpoint, whose averaged
+    weights are taken, or from a model. What is returned are the names of the network's other
+    weights, which stay as they are.
+
+    Args:
+        network: what is to be trained.
+        config: names the initial weights, and what the network's answers stand for.
+        faces: (N, 1, S, S) from 0 to 1, which the normalisation of a model is measured on: a model
+            file has it folded into the kernels.
 
     Raises:
         ModelError: the file is missing or damaged, or less than half of the network is in it.
     """
-    weights = read_torch_file(path, "file of weights")
+    path = config.initial_weights
+    if is_model(path):
+        weights: Any = unfolded(network, _model_weights(path, config.labels))
+    else:
+        weights = read_torch_file(Path(path), "file of weights")
     if isinstance(weights, dict):
         weights = weights.get("average", weights)
     ours = network.state_dict()
@@ -48,9 +71,28 @@ def load_initial_weights(network: nn.Module, path: Path) -> list[str]:
         if name in ours and ours[name].shape == getattr(value, "shape", None)
     }
     if 2 * len(known) < len(ours):
-        raise ModelError(f"{path}: holds {len(known)} of the network's {len(ours)} weights")
+        raise ModelError(
+            f"{path}: holds {len(known)} of the network's {len(ours)} weights, expected half of "
+            "them or more"
+        )
     network.load_state_dict(known, strict=False)
+    if is_model(path):
+        assert faces is not None
+        restore_normalisation(network, faces)
     return [name for name in ours if name not in known]
+
+
+def _model_weights(name: str, labels: Sequence[str]) -> dict[str, Tensor]:
+    """Of a model, its last layer for these labels; without it, if it does not know them all."""
+    model = open_model(name)
+    weights = model_weights(model.content)
+    known = model.metadata.labels
+    for end in ("head.weight", "head.bias"):
+        if end in weights and set(labels) <= set(known):
+            weights[end] = weights[end][[known.index(label) for label in labels]]
+        else:
+            weights.pop(end, None)
+    return weights
 
 
 def weights_digest(network: nn.Module) -> str:
