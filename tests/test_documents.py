@@ -23,7 +23,7 @@ from tests.made_releases import write_affwild2, write_releases
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     *("README.md", "docs/training.md", "docs/data.md", "docs/videos.md", "docs/detectors.md"),
-    "CONTRIBUTING.md",
+    *("docs/deployment.md", "CONTRIBUTING.md"),
 ]
 #: These are run by the tests of the wheel and by continuous integration.
 RUN_ELSEWHERE = ("pip install", "make ")
