@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,11 @@ def test_what_can_not_be_read_does_not_stop_the_others(
     assert rows(tmp_path / "t" / "face.csv")[3]["emotion"] == "happiness"
 
 
-def test_globs_are_taken(folder: Path, tmp_path: Path) -> None:
+def test_globs_and_folders_named_by_digits_are_taken(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "2024").mkdir()
+    (tmp_path / "2024" / "notes.txt").write_text("no video")
+    with chdir(tmp_path):
+        assert run("2024").stderr == "mien: 2024: a folder without videos\n"
     done = run(folder / "*.mp4", tmp_path / "*.mov", "--table", tmp_path / "{name}.csv")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"mien: {tmp_path / '*.mov'}: fits no file"

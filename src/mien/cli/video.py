@@ -116,12 +116,10 @@ def video(
 
 def _find_videos(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     """The videos that paths, folders, globs and addresses stand for, and what was wrong."""
-    from mien.sources import is_address_or_camera
-
     found: dict[str, None] = {}
     problems = []
     for text in inputs:
-        if is_address_or_camera(text):
+        if "://" in text or (text.isdecimal() and not Path(text).is_dir()):
             found[text] = None
             continue
         try:
