@@ -138,6 +138,8 @@ def test_open_files_are_read(tmp_path: Path, gradient: Frame) -> None:
         np.testing.assert_array_equal(read_image(file), gradient)
     with pytest.raises(ImageError, match=r"^the picture: not a whole picture or of a format that"):
         read_image(io.BytesIO(b"an upload"))
+    with pytest.raises(ImageError, match=r"a bytes came, expected .* io\.BytesIO"):
+        read_image(content)  # type: ignore[arg-type]
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

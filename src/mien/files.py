@@ -51,7 +51,8 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
+        if error.errno is not None:  # not one of Pillow's
+            error.filename = error.filename or str(path)  # a full disk names no file
         raise
     finally:
         part.unlink(missing_ok=True)

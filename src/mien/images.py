@@ -101,7 +101,11 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     Raises:
         ImageError: there is no such file, it is no whole picture, or it is too large.
     """
-    path = file if isinstance(file, str | Path) else getattr(file, "name", None) or "the picture"
+    path = file if isinstance(file, str | Path) else "the picture"
+    if not isinstance(file, str | Path) and not hasattr(file, "read"):
+        raise ImageError(
+            f"a {type(file).__name__} came, expected a path or an open file, as io.BytesIO(content)"
+        )
     try:
         with _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below

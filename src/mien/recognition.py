@@ -141,8 +141,8 @@ class EmotionRecognition:
 
         Args:
             source: a video file, a picture, a folder of pictures, the address of a stream, the
-                number of a camera, an iterable of frames (images, or pairs of image and
-                seconds), or a `mien.sources.Source`.
+                number of a camera or an open `cv2.VideoCapture` of one, an iterable of frames
+                (images, or pairs of image and seconds), or a `mien.sources.Source`.
             color: the order of the channels of an iterable's images.
             every: of so many frames one is analysed.
             detect_every: in one of so many analysed frames faces are looked for; between, they

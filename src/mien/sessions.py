@@ -14,7 +14,7 @@ from mien.errors import ConfigError
 
 DEVICES = ("cpu", "cuda", "auto")
 CUDA = "CUDAExecutionProvider"
-#: The share of the processor that a container was given: microseconds, of so many.
+#: The share of the processor that a container was given: microseconds, of so many (cgroup 2).
 GRANTED = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -32,8 +32,7 @@ def create_session(
         ConfigError: there is no such device here.
     """
     options = onnxruntime.SessionOptions()
-    # Left to itself, ONNX Runtime takes all cores of the machine, whatever it was given of them.
-    options.intra_op_num_threads = threads or _granted_cores() or 0
+    options.intra_op_num_threads = threads or granted_cores()
     options.log_severity_level = 3
     # Threads that spin while they wait would take the cores from a second session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -53,15 +52,19 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return min(cores, _granted_cores() or cores)
+    return min(cores, granted_cores() or cores)
 
 
-def _granted_cores() -> int | None:
-    """The cores that a container was given, at least one; None without a limit."""
+def granted_cores() -> int:
+    """The cores that a container was given where they are fewer than the machine's; else 0.
+
+    Libraries that count the cores take all of the machine's.
+    """
     with suppress(OSError, ValueError):
         granted, period = map(int, GRANTED.read_text(encoding="ascii").split())
-        return max(1, granted // period)
-    return None
+        if granted < period * (os.cpu_count() or 1):
+            return max(1, granted // period)
+    return 0
 
 
 def _providers(device: str) -> list[str]:

@@ -131,6 +131,8 @@ def test_globs_and_folders_named_by_digits_are_taken(folder: Path, tmp_path: Pat
     (tmp_path / "2024" / "notes.txt").write_text("no video")
     with chdir(tmp_path):
         assert run("2024").stderr == "mien: 2024: a folder without videos\n"
+        (tmp_path / "7").touch()
+        assert "mien: 7: can't be read as a video" in run("./7").stderr
     done = run(folder / "*.mp4", tmp_path / "*.mov", "--table", tmp_path / "{name}.csv")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"mien: {tmp_path / '*.mov'}: fits no file"

@@ -132,16 +132,17 @@ def test_copies_are_drawn_for_the_same_split(tmp_path: Path) -> None:
     assert len({split_of[str(number)] for number in range(10)}) == 2
 
 
-def test_empty_files_join_nobody(tmp_path: Path) -> None:
+def test_files_that_are_no_pictures_join_nobody(tmp_path: Path) -> None:
     people = [f"p{number}" for number in range(10)]
     write_pictures(tmp_path / "images", *(f"happy/{one}-{n}.png" for one in people for n in "ab"))
     for one in people:
         (tmp_path / f"images/happy/{one}-c.png").touch()
+        (tmp_path / f"images/happy/{one}-d.png").write_text("404 Not Found")
     prepared = prepare(
         tmp_path / "images", tmp_path / "out", group=r"(p\d)", how=CROPPED, valid_share=0.2
     )
     assert Counter(face.split for face in prepared.faces) == {"train": 16, "valid": 4}
-    assert prepared.details["report"]["damaged"] == 10
+    assert prepared.details["report"]["damaged"] == 20
 
 
 def test_a_label_against_its_probabilities_is_counted(tmp_path: Path) -> None:
@@ -324,7 +325,7 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
     table, mapping = tmp_path / "labels.csv", tmp_path / "map.csv"
     table.write_text(
         "path,p_Happy,p_joy,p_sad,p_unclear\na.png,.2,.3,.3,.2\nb.png,0,0.25,0.75,0\n"
-        "c.png,.4,0,0,.6\nd.png,.33,.17,.0,.49\ne.png,.33,.16,.0,.49\n"
+        "c.png,.4,0,0,.6\nd.png,.33,.17,.0,.49\ne.png,0,0,.5,.5\n"
     )
     mapping.write_text("class,emotion\njoy,happiness\nunclear,\n")
     prepared = prepare(

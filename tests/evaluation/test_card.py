@@ -207,10 +207,11 @@ def test_cuts_that_another_model_answered_are_refused(reports: Path, tmp_path: P
 
 
 def test_reports_on_other_data_are_not_counted_together(reports: Path, tmp_path: Path) -> None:
-    other = read_report(reports / "valid")
-    elsewhere = replace(other, values=other.values | {"votes": "labels of folder"})
-    with pytest.raises(DataError, match="is on labels of folder, expected the same data: votes of"):
-        card(reports, tmp_path / "card.md", other=elsewhere)
+    ours, theirs = read_report(reports / "test"), read_report(reports / "valid")
+    ours = replace(ours, values=ours.values | {"votes": TABLE_EDITION})
+    theirs = replace(theirs, values=theirs.values | {"votes": "labels of folder"})
+    with pytest.raises(DataError, match="is by the labels of folder, expected the same data: "):
+        write_card(tmp_path / "card.md", ours, theirs)
 
 
 def test_votes_of_the_repository_are_not_prepared_from_the_table(

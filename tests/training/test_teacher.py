@@ -9,6 +9,7 @@ from mien import ModelError
 from mien.classification import classify
 from mien.errors import ConfigError
 from mien.model_file import open_model
+from mien.models import PACKAGED
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.export import write_model
@@ -165,6 +166,7 @@ def test_a_model_can_be_trained_on() -> None:
         TrainingConfig.from_dict(plain), faces=torch.tensor(images)[:, None] / 255
     )
     assert run.not_given == []
+    assert run.initial_digest == PACKAGED["default"].sha256
     with torch.no_grad():
         seen = torch.from_numpy(images)[:, None] / 255
         torch.testing.assert_close(run.average(seen).logits, logits, atol=0.01, rtol=0.01)
@@ -194,9 +196,13 @@ def test_of_a_model_the_labels_that_are_learnt_are_taken(tmp_path: Path) -> None
 
 def test_a_model_of_another_network_or_in_eight_bits_is_refused() -> None:
     faces = torch.rand(8, 1, 48, 48)
-    for settings in ({"network": "vgg13"}, {"initial_weights": "default-int8"}):
+    for settings, message in (
+        ({"network": "vgg13"}, r"default: holds \d+ of the network's"),
+        ({"initial_weights": "default-int8"}, "default-int8: computes in eight bits"),
+        ({"initial_weights": "defualt"}, r"defualt: no such .* packaged model \(default, "),
+    ):
         config = TrainingConfig.from_dict({"initial_weights": "default"} | settings)
-        with pytest.raises(ModelError, match=r"default.*: holds \d+ of the network's \d+ weights"):
+        with pytest.raises(ModelError, match=message):
             load_initial_weights(build_network(config), config, faces)
 
 

@@ -69,6 +69,7 @@ def image(
         check_table_path(table)
     if bars and out is None:
         raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
+    found, problems = _find_pictures(paths)
     if out is not None and not out.is_dir():
         if out.exists() or out.suffix.lower() in PICTURE_SUFFIXES:
             raise ConfigError(f"--out is {str(out)!r}, expected a folder")
@@ -76,7 +77,6 @@ def image(
     recognition = EmotionRecognition(
         device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
-    found, problems = _find_pictures(paths)
     names = _output_names(found, out)
     rows: list[tuple[Path, Sequence[FaceResult]]] = []
     is_any_done = False

@@ -123,7 +123,9 @@ def _find_videos(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
             found[text] = None
             continue
         try:
-            found.update(dict.fromkeys(map(str, files_of(text, VIDEO_SUFFIXES, "videos"))))
+            paths = map(str, files_of(text, VIDEO_SUFFIXES, "videos"))
+            # Digits alone would be a camera.
+            found.update({f"./{path}" if path.isdecimal() else path: None for path in paths})
         except SourceError as error:
             problems.append(str(error))
     return list(found), problems

@@ -18,6 +18,8 @@ from mien.labels import EMOTIONS
 
 DEFAULT_CUT = Cut()
 DEFAULT_VALID_SHARE = 0.1
+#: Sums of probabilities that are so close are the same.
+TIE = 1e-9
 
 
 class Answer(NamedTuple):
@@ -145,7 +147,7 @@ def _answer(
             sums[emotion_of[name]] += value
     kept = sum(sums.values())
     half = sum(value for _, value in picture.probabilities) / 2
-    likeliest = max(labels, key=sums.__getitem__) if kept > half else ""
+    likeliest = max(labels, key=sums.__getitem__) if kept > half + TIE else ""
     emotion = emotion_of[picture.name] if picture.name else likeliest
     if not emotion or kept == 0:
         return None

@@ -16,8 +16,9 @@ from mien.datasets.manifest import (
     check_probabilities,
     probability,
 )
-from mien.errors import ConfigError, DataError
+from mien.errors import ConfigError, DataError, ImageError
 from mien.files import PICTURE_SUFFIXES
+from mien.images import read_image
 
 SPLIT_OF = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -145,22 +146,33 @@ def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
 def copies_of(paths: Sequence[Path]) -> list[str]:
     """Of every file what it has in common with its copies, byte for byte; empty if it has none.
 
-    Empty files have nothing in common.
+    Files that are no pictures have nothing in common, as downloads that failed.
     """
     sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
     often = Counter(sizes)
     digests = [
-        _digest(path) if size > 0 and often[size] > 1 else ""
+        _digest(path) if size >= 0 and often[size] > 1 else ""
         for path, size in zip(paths, sizes, strict=True)
     ]
     counts = Counter(digests)
-    return [digest if counts[digest] > 1 else "" for digest in digests]
+    path_of = dict(zip(digests, paths, strict=True))
+    common = {digest for digest in path_of if digest and counts[digest] > 1}
+    pictures = {digest for digest in common if _is_picture(path_of[digest])}
+    return [digest if digest in pictures else "" for digest in digests]
 
 
 def _digest(path: Path) -> str:
     with suppress(OSError):  # what can't be read is reported where its face is cut
         return sha256(path.read_bytes()).hexdigest()
     return ""
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        read_image(path)
+    except ImageError:
+        return False
+    return True
 
 
 def _pictures(images: Path) -> Iterator[tuple[str, ...]]:

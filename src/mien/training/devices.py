@@ -6,6 +6,7 @@ import sys
 import torch
 
 from mien.errors import ConfigError
+from mien.sessions import granted_cores
 
 #: Numbers of options in glibc's malloc.h: from which size on a block lies outside the heap, with
 #: the largest value it takes, and how much is free at the heap's end before it is given back.
@@ -38,9 +39,9 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
 
 
 def set_threads(threads: int) -> None:
-    """Compute with so many threads on the CPU; 0 leaves the choice to PyTorch."""
-    if threads:
-        torch.set_num_threads(threads)
+    """Compute with so many threads on the CPU; 0: as PyTorch has it, or the container."""
+    if wanted := threads or granted_cores():
+        torch.set_num_threads(wanted)
 
 
 def keep_freed_memory() -> None:

@@ -183,6 +183,7 @@ def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:
         "epochs_done": len(run.history),
         "settings": run.config.to_dict() | _names(run.config),
         "teacher_digests": run.teacher_digests,
+        "initial_digest": run.initial_digest,
     }
 
 

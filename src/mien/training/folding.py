@@ -1,7 +1,7 @@
 """Normalisation folded into the convolutions before it, as in model files, and taken out again."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -39,10 +39,7 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def model_weights(content: bytes) -> dict[str, Tensor]:
-    """The weights of a model file by their names in the folded network; kernels in two become one.
-
-    Of a file in eight bits these are few.
-    """
+    """The weights of a model file by their names in the folded network, its kernels whole."""
     values = {
         one.name.removeprefix(BEFORE).removesuffix(AFTER): torch.from_numpy(
             numpy_helper.to_array(one).astype(np.float32)
@@ -77,12 +74,16 @@ def unfolded(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 @torch.no_grad()
-def restore_normalisation(network: nn.Module, faces: Tensor) -> None:
-    """Give every normalisation the statistics of its inputs; what the network answers stays.
+def restore_normalisation(
+    network: nn.Module, faces: Tensor, given: Container[str] | None = None
+) -> None:
+    """Give normalisations the statistics of their inputs; what the network answers stays.
 
     Args:
         network: any.
         faces: (N, 1, S, S) from 0 to 1, that the inputs are measured on.
+        given: the names of the weights that are no random ones, whose normalisations it is; None:
+            all.
     """
     inputs: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
 
@@ -90,7 +91,11 @@ def restore_normalisation(network: nn.Module, faces: Tensor) -> None:
         assert isinstance(module, nn.BatchNorm2d)
         inputs[module] = values[0].mean(dim=(0, 2, 3)), values[0].var(dim=(0, 2, 3))
 
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and (given is None or f"{name}.weight" in given)
+    ]
     hooks = [norm.register_forward_hook(measure) for norm in norms]
     network.eval()(faces)
     for hook in hooks:

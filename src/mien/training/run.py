@@ -16,7 +16,7 @@ from mien.files import replacing
 from mien.training.config import RUNNING, TrainingConfig
 from mien.training.devices import choose_device, keep_freed_memory, set_threads
 from mien.training.networks import build_network
-from mien.training.weights import load_initial_weights, read_torch_file
+from mien.training.weights import file_digest, load_initial_weights, read_torch_file
 
 CHECKPOINT_FORMAT = 1
 
@@ -48,6 +48,7 @@ class TrainingRun:
         epoch_seconds: time spent on this epoch.
         history: the scores after each whole epoch.
         not_given: the names of what the initial weights lacked; empty without any.
+        initial_digest: SHA-256 of the file of the initial weights; empty without any.
     """
 
     config: TrainingConfig
@@ -61,6 +62,7 @@ class TrainingRun:
     epoch_seconds: float = 0.0
     history: list[EpochScores] = field(default_factory=list)
     not_given: list[str] = field(default_factory=list)
+    initial_digest: str = ""
 
     @classmethod
     def begin(
@@ -85,11 +87,12 @@ class TrainingRun:
         """
         torch.manual_seed(config.seed)
         network = build_network(config)
-        not_given = []
+        not_given, initial_digest = [], ""
         if config.initial_weights:
             not_given = load_initial_weights(network, config, faces)
+            initial_digest = file_digest(config.initial_weights)
         run = cls._of(network, config, data_digest, list(teacher_digests))
-        run.not_given = not_given
+        run.not_given, run.initial_digest = not_given, initial_digest
         return run
 
     @classmethod
@@ -137,6 +140,7 @@ class TrainingRun:
             run.optimizer.load_state_dict(state["optimizer"])
             run.step, run.history = state["step"], state["history"]
             run.epoch_loss, run.epoch_seconds = state["epoch_loss"], state["epoch_seconds"]
+            run.initial_digest = state.get("initial", "")  # earlier ones do not say
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, ConfigError):
                 raise
@@ -161,6 +165,7 @@ class TrainingRun:
             "config": self.config.to_dict(),
             "data": self.data_digest,
             "teachers": self.teacher_digests,
+            "initial": self.initial_digest,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -1,6 +1,5 @@
 """Finished networks that others learn from."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +10,11 @@ from torch import Tensor, nn
 from mien.classification import classify
 from mien.errors import ConfigError
 from mien.model_file import ModelFile, open_model
-from mien.models import PACKAGED
 from mien.training.augment import to_grey
 from mien.training.config import TrainingConfig
 from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
-from mien.training.weights import is_model, weights_digest
+from mien.training.weights import file_digest, is_model, weights_digest
 
 BATCH = 256
 
@@ -38,7 +36,7 @@ def load_teacher(name: str, config: TrainingConfig) -> Teacher:
     if is_model(name):
         model = open_model(name, threads=config.threads)
         known = model.metadata.labels, model.metadata.input_size
-        teacher = Teacher(_ModelFileNetwork(model), _file_digest(name))
+        teacher = Teacher(_ModelFileNetwork(model), file_digest(name))
     else:
         run = TrainingRun.load(Path(name), {"device": "cpu", "threads": config.threads})
         known = run.config.labels, run.config.input_size
@@ -79,12 +77,6 @@ def answers_to_all(
         answers.append(both.mean(dim=0))
         on_batch(min(start + BATCH, len(images)), len(images))
     return torch.cat(answers)
-
-
-def _file_digest(name: str) -> str:
-    if name in PACKAGED:
-        return PACKAGED[name].sha256
-    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
 
 
 class _ModelFileNetwork(nn.Module):

@@ -112,8 +112,8 @@ class Training:
         digests = [teacher.digest for teacher in teachers]
         if not resume:
             some = sample_faces(self.faces.train, config.input_size, MEASURED_FACES)
-            seen = torch.from_numpy(some)[:, None].float() / 255
-            self.run = TrainingRun.begin(config, data.digest(), digests, seen)
+            faces = torch.from_numpy(some)[:, None].float() / 255
+            self.run = TrainingRun.begin(config, data.digest(), digests, faces)
         elif (self.run.data_digest, self.run.teacher_digests) != (data.digest(), digests):
             raise ModelError(
                 f"{self.files.checkpoint}: began with other training data or teachers than "

@@ -39,6 +39,13 @@ def is_model(name: str) -> bool:
     return name in PACKAGED or Path(name).suffix == ".onnx"
 
 
+def file_digest(name: str) -> str:
+    """SHA-256 of a file, or of a packaged model."""
+    if name in PACKAGED:
+        return PACKAGED[name].sha256
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
 def load_initial_weights(
     network: nn.Module, config: TrainingConfig, faces: Tensor | None = None
 ) -> list[str]:
@@ -55,13 +62,15 @@ def load_initial_weights(
             file has it folded into the kernels.
 
     Raises:
-        ModelError: the file is missing or damaged, or less than half of the network is in it.
+        ModelError: the file is missing or damaged, computes in eight bits, or holds less than
+            half of the network.
     """
     path = config.initial_weights
     if is_model(path):
         weights: Any = unfolded(network, _model_weights(path, config.labels))
     else:
-        weights = read_torch_file(Path(path), "file of weights")
+        kind = f"file of weights, or packaged model ({', '.join(PACKAGED)})"
+        weights = read_torch_file(Path(path), kind)
     if isinstance(weights, dict):
         weights = weights.get("average", weights)
     ours = network.state_dict()
@@ -78,13 +87,15 @@ def load_initial_weights(
     network.load_state_dict(known, strict=False)
     if is_model(path):
         assert faces is not None
-        restore_normalisation(network, faces)
+        restore_normalisation(network, faces, known)
     return [name for name in ours if name not in known]
 
 
 def _model_weights(name: str, labels: Sequence[str]) -> dict[str, Tensor]:
     """Of a model, its last layer for these labels; without it, if it does not know them all."""
     model = open_model(name)
+    if "quantized" in model.metadata.provenance:
+        raise ModelError(f"{name}: computes in eight bits, expected one in single precision")
     weights = model_weights(model.content)
     known = model.metadata.labels
     for end in ("head.weight", "head.bias"):
