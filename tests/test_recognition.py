@@ -339,7 +339,7 @@ def test_what_no_detector_should_give_is_named(found: Any, message: str, astrona
 def test_errors_say_which_of_several_pictures_they_are_about(
     recognition: EmotionRecognition, astronaut: Frame
 ) -> None:
-    with pytest.raises(ImageError, match=r"^frame 1: the frame is a NoneType"):
+    with pytest.raises(ImageError, match=r"^frame 1: the frame is None"):
         recognition.run_batch([astronaut, None])
     with pytest.raises(ImageError, match=r"^face 2: the frame's values are float64"):
         recognition.run_on_faces([astronaut, astronaut, astronaut / 2])
