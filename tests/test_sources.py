@@ -364,25 +364,38 @@ def test_real_files_are_whole(shared: Path) -> None:
         assert error == ""
 
 
-def test_a_camera_may_be_opened_and_set_up_by_the_caller(tmp_path: Path) -> None:
-    class Capture(cv2.VideoCapture):
-        """A camera that gives two pictures."""
+def test_a_camera_may_be_opened_and_set_up_by_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Capture:
+        """A camera that gives two pictures; no subclass of OpenCV's, whose collection crashes."""
 
         left = 2
+        is_released = False
 
         def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
             return True
 
-        def read(self) -> tuple[bool, Image | None]:  # type: ignore[override]
+        def get(self, _property: int) -> float:
+            return -1.0
+
+        def read(self) -> tuple[bool, Image | None]:
             self.left -= 1
             return (True, BLACK) if self.left >= 0 else (False, None)
 
-    with open_source(Capture()) as source:
-        assert source.is_live
-        frames = iter(source)
-        assert [next(frames).number, next(frames).number] == [0, 1]
-        with pytest.raises(SourceError, match="the capture: gives no frames any more"):
-            next(frames)
+        def release(self) -> None:
+            self.is_released = True
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cv2.VideoCapture", Capture)
+        capture = Capture()
+        with open_source(capture) as source:
+            assert source.is_live
+            frames = iter(source)
+            assert [next(frames).number, next(frames).number] == [0, 1]
+            with pytest.raises(SourceError, match="the capture: gives no frames any more"):
+                next(frames)
+        assert capture.is_released
     with pytest.raises(SourceError, match="the capture: there is none, or it is in use"):
         open_source(cv2.VideoCapture())
     write_video(tmp_path / "film.mp4", [BLACK] * 5, [0, 40, 80, 120, 160])
