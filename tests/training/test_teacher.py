@@ -193,6 +193,13 @@ def test_of_a_model_the_labels_that_are_learnt_are_taken(tmp_path: Path) -> None
     assert not_given == []
     assert begun(str(tmp_path / "others.onnx"), *known)[1] == ["head.weight", "head.bias"]
 
+    run = TrainingRun.begin(TrainingConfig())
+    run.save(tmp_path / "run.ckpt")
+    turned, _ = begun(str(tmp_path / "run.ckpt"), *known[::-1])
+    assert torch.equal(turned, run.average.get_parameter("head.weight").flip(0))
+    eight_others = ("boredom", *known[1:])
+    assert begun(str(tmp_path / "run.ckpt"), *eight_others)[1] == ["head.weight", "head.bias"]
+
 
 def test_a_model_of_another_network_or_in_eight_bits_is_refused() -> None:
     faces = torch.rand(8, 1, 48, 48)

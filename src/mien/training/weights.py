@@ -1,7 +1,7 @@
 """Weights from files: of torch, and of models."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from mien.model_file import open_model
 from mien.models import PACKAGED
 from mien.training.config import TrainingConfig
 from mien.training.folding import model_weights, restore_normalisation, unfolded
+
+LAST_LAYER = "head."
 
 
 def read_torch_file(path: Path, kind: str) -> Any:
@@ -71,8 +73,9 @@ def load_initial_weights(
     else:
         kind = f"file of weights, or packaged model ({', '.join(PACKAGED)})"
         weights = read_torch_file(Path(path), kind)
-    if isinstance(weights, dict):
-        weights = weights.get("average", weights)
+    if isinstance(weights, dict) and {"average", "config"} <= weights.keys():
+        known_labels = weights["config"]["labels"]
+        weights = _with_last_layer_for(config.labels, weights["average"], known_labels)
     ours = network.state_dict()
     known = {
         name: value
@@ -96,14 +99,19 @@ def _model_weights(name: str, labels: Sequence[str]) -> dict[str, Tensor]:
     model = open_model(name)
     if "quantized" in model.metadata.provenance:
         raise ModelError(f"{name}: computes in eight bits, expected one in single precision")
-    weights = model_weights(model.content)
-    known = model.metadata.labels
-    for end in ("head.weight", "head.bias"):
-        if end in weights and set(labels) <= set(known):
-            weights[end] = weights[end][[known.index(label) for label in labels]]
-        else:
-            weights.pop(end, None)
-    return weights
+    return _with_last_layer_for(labels, model_weights(model.content), model.metadata.labels)
+
+
+def _with_last_layer_for(
+    labels: Sequence[str], weights: Mapping[str, Tensor], known: Sequence[str]
+) -> dict[str, Tensor]:
+    """Weights with the last layer for these labels; without it, if they are not all known."""
+    last = {name: value for name, value in weights.items() if name.startswith(LAST_LAYER)}
+    others = {name: value for name, value in weights.items() if name not in last}
+    if not set(labels) <= set(known):
+        return others
+    rows = [known.index(label) for label in labels]
+    return others | {name: value[rows] for name, value in last.items()}
 
 
 def weights_digest(network: nn.Module) -> str:
