@@ -61,7 +61,7 @@ def write_prepared_faces(
     for split, count in counts.items():
         for number in range(count):
             label = labels[number % len(labels)]
-            place = EMOTIONS.index(label) if label in EMOTIONS else 0
+            place = EMOTIONS.index(label) if label in EMOTIONS else labels.index(label) % CLASSES
             path = f"{split}/{label}/{number}.png"
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / path), distinct_face(place, generator))

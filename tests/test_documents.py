@@ -69,6 +69,8 @@ def test_examples_run(
         monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_ins"), prepend=os.pathsep)
     write_tables(tmp_path, rows=210, training=1)
     write_prepared_faces(tmp_path / "faces", {"train": 64, "valid": 64})
+    own = ("boredom", "happiness", "neutral", "pain")
+    write_prepared_faces(tmp_path / "own-faces", {"train": 64, "valid": 64}, own, seed=2)
     for name in ("clip.mp4", "other.mp4"):
         write_video(tmp_path / name, [astronaut] * 3, [0, 40, 80])
     shutil.copy(astronaut_path, tmp_path / "photo.jpg")

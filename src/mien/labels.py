@@ -16,19 +16,14 @@ EMOTIONS = (
     "contempt",
 )
 
-#: The columns of a FER+ vote table: the emotions, "unknown" and "not a face".
-VOTE_COLUMNS = (*EMOTIONS, "unknown", "NF")
+#: The columns of a vote table that are no class: the crowd can't tell, or it is not a face.
+NO_CLASS = ("unknown", "NF")
+
+#: The columns of the vote table of FER+.
+VOTE_COLUMNS = (*EMOTIONS, *NO_CLASS)
 
 
-def emotion_columns(labels: Sequence[str]) -> list[int]:
-    """Return where each of `labels` stands in `EMOTIONS`.
-
-    Raises:
-        ConfigError: a label is no FER+ emotion, stands twice, or there are fewer than two.
-    """
-    unknown = [label for label in labels if label not in EMOTIONS]
-    if unknown:
-        raise ConfigError(f"label {unknown[0]!r} is none of FER+'s: {', '.join(EMOTIONS)}")
-    if len(set(labels)) != len(labels) or len(labels) < 2:
+def check_labels(labels: Sequence[str]) -> None:
+    """Raise ConfigError unless `labels` are two or more names, all different, none empty."""
+    if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels:
         raise ConfigError(f"labels must be at least two different names, got {list(labels)}")
-    return [EMOTIONS.index(label) for label in labels]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.errors import ConfigError, DataError
+from mien.errors import DataError
 from mien.evaluation.metrics import Share
 from mien.evaluation.report import (
     certainty_rows,
@@ -125,9 +125,13 @@ def test_a_split_without_a_face_that_counts_is_refused(tmp_path: Path) -> None:
         validate(made_model(), tmp_path, "test")
 
 
-def test_a_model_with_classes_that_ferplus_does_not_have_is_refused(data_dir: Path) -> None:
-    with pytest.raises(ConfigError, match="'joy' is none of FER"):
-        validate(made_model(("joy", "neutral")), data_dir, "test")
+def test_a_class_that_the_data_set_does_not_have_may_be_answered_and_is_wrong(
+    data_dir: Path,
+) -> None:
+    result = validate(made_model(("joy", "neutral")), data_dir, "test")
+    assert result.scored.tolist() == [False, True, True, False, False, False]
+    assert result.scores.confusion == ((0, 0), (1, 1))
+    assert result.left_out == 2
 
 
 @pytest.fixture(scope="module")

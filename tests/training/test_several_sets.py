@@ -6,15 +6,17 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from mien import ConfigError, DataError
+from mien import ConfigError, DataError, EmotionRecognition
 from mien.cli.app import app
+from mien.evaluation.validation import validate
 from mien.labels import EMOTIONS
 from mien.model_file import open_model
 from mien.training.faces import TrainingFaces
-from tests.made import write_prepared_faces
+from tests.made import distinct_face, write_prepared_faces
 
 #: No contempt, and a class that the network does not learn.
 LABELS = (*EMOTIONS[:7], "other")
@@ -122,6 +124,48 @@ def test_validation_scores_each_set_and_all_together(
     }
     shown = invoke("validate", "--model", trained[0] / "model.onnx", *both).stdout
     assert "All faces together:" in shown
+
+
+def test_classes_that_are_not_learnt_do_not_count_as_ambiguous(
+    trained: tuple[Path, str], second: Path
+) -> None:
+    result = validate(open_model(trained[0] / "model.onnx"), second, "valid")
+    assert result.left_out == 8
+    assert result.majority.count("other") == 8
+    assert None not in result.majority
+    assert result.certainty.ambiguity_auroc is None
+
+
+def test_classes_of_ones_own_are_learnt_beside_those_of_ferplus(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    write_prepared_faces(own, {"train": 96, "valid": 48}, ("boredom", "happiness", "pain"))
+    labels = ("neutral", "happiness", "boredom", "pain")
+    both = ("--data-dir", ferplus_dir, "--data-dir", own)
+    done = train(tmp_path, *both, *(text for label in labels for text in ("--labels", label)))
+    assert done.exit_code == 0, done.stderr
+    assert f"{own}: 96 of 96 faces to learn from" in done.stderr
+    model = tmp_path / "model.onnx"
+    face = distinct_face(0, np.random.default_rng(0))
+    assert tuple(EmotionRecognition(model=model).run_on_face(face)["emotions"]) == labels
+    scores = json.loads(invoke("validate", "--model", model, *both, "--json").stdout)
+    assert [one["accuracy"]["count"] for one in scores["sets"].values()] == [40, 48]
+    assert scores["together"]["accuracy"]["count"] == 88
+    assert scores["together"]["labels"] == list(labels)
+
+
+def test_only_classes_of_ones_own_are_learnt(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    write_prepared_faces(own, {"train": 96, "valid": 64}, ("pain", "boredom"))
+    refused = train(tmp_path, "--data-dir", own)
+    assert "only pain, boredom; name the labels to learn (--labels)" in refused.stderr
+    labels = ("--labels", "boredom", "--labels", "pain")
+    done = train(tmp_path, "--data-dir", own, *labels, "--epochs", "8")
+    assert done.exit_code == 0, done.stderr
+    result = validate(open_model(tmp_path / "model.onnx"), own, "valid")
+    assert result.labels == ("boredom", "pain")
+    assert result.scores.accuracy.value == 1
 
 
 def test_a_set_without_a_validation_split_does_not_calibrate(

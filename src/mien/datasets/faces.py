@@ -21,10 +21,10 @@ class FaceSet:
 
     Attributes:
         images: uint8 (N, H, W), or (N, H, W, 3) RGB where a file is in colour.
-        votes: (N, 10), columns as in `mien.labels.VOTE_COLUMNS`.
+        votes: (N, K + 2), for each of K labels, "unknown" and "not a face".
         names: the files' names.
         edition: which published edition the votes are of.
-        labels: the emotions that the set tells apart; votes for others can't occur.
+        labels: the K classes that the set tells apart.
     """
 
     images: NDArray[np.uint8]

@@ -18,7 +18,7 @@ from mien.datasets.manifest import (
     read_prepared,
 )
 from mien.errors import ConfigError, DataError
-from mien.labels import EMOTIONS, VOTE_COLUMNS
+from mien.labels import NO_CLASS
 
 #: What a certain label counts as; probabilities are shares of it.
 VOTES_OF_A_FACE = 1_000_000
@@ -88,11 +88,6 @@ def _looks_prepared(folder: Path) -> bool:
 
 
 def _face_set(folder: Path, prepared: PreparedSet, faces: Sequence[PreparedFace]) -> FaceSet:
-    labels = tuple(label for label in EMOTIONS if label in prepared.labels)
-    if not labels:
-        raise DataError(
-            f"{folder}: labels {', '.join(prepared.labels)}, expected some of {', '.join(EMOTIONS)}"
-        )
     names = tuple(face.path for face in faces)
     editions = sorted({face.edition for face in faces if face.edition})
     return FaceSet(
@@ -100,15 +95,12 @@ def _face_set(folder: Path, prepared: PreparedSet, faces: Sequence[PreparedFace]
         prepared_votes(faces, prepared.labels),
         names,
         ", ".join(["labels of " + prepared.kind, *editions]),
-        labels,
+        prepared.labels,
     )
 
 
 def prepared_votes(faces: Sequence[PreparedFace], labels: Sequence[str]) -> NDArray[np.int64]:
-    """What labels or probabilities come to as votes (N, 10).
-
-    Labels that are no emotion of `mien.labels.EMOTIONS` count as "unknown".
-    """
+    """What labels or probabilities come to as votes (N, K + 2) for K labels."""
     shares = np.array(
         [
             [label == face.emotion for label in labels]
@@ -118,7 +110,5 @@ def prepared_votes(faces: Sequence[PreparedFace], labels: Sequence[str]) -> NDAr
         ],
         dtype=np.float64,
     )
-    columns = [VOTE_COLUMNS.index(label if label in EMOTIONS else "unknown") for label in labels]
-    votes = np.zeros((len(faces), len(VOTE_COLUMNS)))
-    np.add.at(votes.T, columns, shares.T)
+    votes = np.pad(shares, ((0, 0), (0, len(NO_CLASS))))
     return (VOTES_OF_A_FACE * votes).round().astype(np.int64)

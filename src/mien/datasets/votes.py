@@ -3,23 +3,22 @@
 Source: Barsoum, Zhang, Canton Ferrer, Zhang: "Training Deep Networks for Facial Expression
 Recognition with Crowd-Sourced Label Distribution", 2016, arXiv 1608.01041.
 
-Votes are integers (N, 10) in the order of `mien.labels.VOTE_COLUMNS`. Every rule returns
-targets (N, 8), one distribution a row, and which rows it keeps (N,); rows it drops are zero.
+Votes are integers (N, K + 2): for each of K classes, those of FER+ for one, "unknown" and "not a
+face". Every rule returns targets (N, K), one distribution a row, and which rows it keeps (N,); rows
+it drops are zero.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
-from mien.labels import EMOTIONS
+from mien.labels import NO_CLASS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-EMOTION_COUNT = len(EMOTIONS)
 
 
 def without_outliers(votes: Integers) -> Integers:
@@ -69,7 +68,7 @@ def multi_target_targets(votes: Integers) -> tuple[Floats, Mask]:
 def strict_majority(votes: Integers) -> tuple[Integers, Mask]:
     """Labels (N,) of the strict-majority protocol, by which FER+ scores are counted, and rows kept.
 
-    A label counts if it is an emotion and has more than half of the votes left after the
+    A label counts if it is a class and has more than half of the votes left after the
     outliers are set to zero. Labels of dropped rows are -1.
     """
     targets, keep = majority_targets(votes)
@@ -77,25 +76,27 @@ def strict_majority(votes: Integers) -> tuple[Integers, Mask]:
 
 
 def _leading_classes(counts: Integers) -> Integers:
-    """The counts (10,) of the classes that `crossentropy_targets` takes from one face."""
+    """The counts (K + 2,) of the classes that `crossentropy_targets` takes from one face."""
+    class_count = len(counts) - len(NO_CLASS)
     taken = np.zeros_like(counts)
     left = counts.copy()
     while 4 * taken.sum() < 3 * counts.sum() and np.count_nonzero(taken) < 3:
         tied = np.flatnonzero(left == left.max())
-        emotions = tied[tied < EMOTION_COUNT]
-        taken[emotions] = counts[emotions]
-        left[emotions] = 0
-        if len(emotions) < len(tied):
+        classes = tied[tied < class_count]
+        taken[classes] = counts[classes]
+        left[classes] = 0
+        if len(classes) < len(tied):
             break
     return taken
 
 
 def _as_distributions(chosen: Integers, keep: Mask) -> tuple[Floats, Mask]:
-    """Shares of the emotions (N, 8) where a row is kept and an emotion leads in it."""
-    keep = keep & (chosen.argmax(axis=1) < EMOTION_COUNT)
-    emotions = np.where(keep[:, None], chosen[:, :EMOTION_COUNT], 0)
-    total = emotions.sum(axis=1, keepdims=True)
-    return emotions / np.maximum(total, 1), keep
+    """Shares of the classes (N, K) where a row is kept and a class leads in it."""
+    class_count = chosen.shape[1] - len(NO_CLASS)
+    keep = keep & (chosen.argmax(axis=1) < class_count)
+    classes = np.where(keep[:, None], chosen[:, :class_count], 0)
+    total = classes.sum(axis=1, keepdims=True)
+    return classes / np.maximum(total, 1), keep
 
 
 #: How votes become training targets. "probability" has the targets of "crossentropy" but draws
@@ -110,7 +111,7 @@ RULES: dict[str, Callable[[Integers], tuple[Floats, Mask]]] = {
 
 
 def training_targets(votes: Integers, mode: str) -> tuple[Floats, Mask]:
-    """Targets (N, 8) and rows kept (N,) by one of `RULES`.
+    """Targets (N, K) and rows kept (N,) by one of `RULES`.
 
     Raises:
         ConfigError: `mode` is no rule.
@@ -118,3 +119,31 @@ def training_targets(votes: Integers, mode: str) -> tuple[Floats, Mask]:
     if mode not in RULES:
         raise ConfigError(f"label mode {mode!r} is none of {', '.join(RULES)}")
     return RULES[mode](votes)
+
+
+def known_targets(
+    targets: Floats, keep: Mask, labels: Sequence[str], names: Sequence[str]
+) -> tuple[Floats, Mask]:
+    """Targets (N, K) for the classes `labels` as those (N, C) for `names`, scaled to one.
+
+    Rows are kept (N,) where one of `names` leads; the others are zero.
+    """
+    places = _places(labels, names)
+    keep = keep & (places[targets.argmax(axis=1)] >= 0)
+    known = np.zeros((len(targets), len(names)))
+    known[:, places[places >= 0]] = np.where(keep[:, None], targets, 0)[:, places >= 0]
+    return known / np.where(keep, known.sum(axis=1), 1)[:, None], keep
+
+
+def majority_places(votes: Integers, labels: Sequence[str], names: Sequence[str]) -> Integers:
+    """The strict majority (N,) of votes for the classes `labels`, as places in `names`.
+
+    It is -1 where there is none, or it is none of `names`.
+    """
+    majority, has_majority = strict_majority(votes)
+    return np.where(has_majority, _places(labels, names)[majority], -1)
+
+
+def _places(labels: Sequence[str], names: Sequence[str]) -> Integers:
+    """Where each of `labels` stands in `names`; -1 where it does not."""
+    return np.array([names.index(label) if label in names else -1 for label in labels])

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from mien.calibration import logistic, probabilities, uncertainty
 from mien.classification import Classification
 from mien.datasets.faces import FaceSet, without_needless_colour
-from mien.datasets.votes import strict_majority
+from mien.datasets.votes import majority_places
 from mien.errors import DataError
-from mien.evaluation.scoring import label_indices
 from mien.model_file import CalibrationParameters
 
 Floats = NDArray[np.floating]
@@ -52,7 +51,7 @@ def check_calibration_faces(
     """Raise DataError unless enough validation faces have a majority for one of the labels."""
     labelled = 0
     for faces in valid:
-        known = label_indices(strict_majority(faces.votes)[0], labels) >= 0
+        known = majority_places(faces.votes, faces.labels, labels) >= 0
         labelled += int((calibration_faces(train, faces) & known).sum())
     _check_count(labelled)
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from mien.classification import Classification
 from mien.datasets.faces import FaceSet
 from mien.datasets.sets import check_different, has_split, read_split
-from mien.datasets.votes import soft_targets, strict_majority
+from mien.datasets.votes import known_targets, majority_places, soft_targets, strict_majority
 from mien.errors import DataError
 from mien.evaluation.certainty import Answers, Certainty, measure_certainty
 from mien.evaluation.metrics import Scores, Share, divergence_to_votes, score, share
 from mien.evaluation.robustness import ChangedFaces, ChangeScores, measure_robustness
-from mien.evaluation.scoring import classify_faces, label_indices
-from mien.labels import EMOTIONS, emotion_columns
+from mien.evaluation.scoring import classify_faces
+from mien.labels import NO_CLASS
 from mien.model_file import ModelFile
 
 
@@ -40,7 +40,7 @@ class Validation:
         robustness: how the answers stand changes of the picture; None if not measured.
         provenance: where the model comes from, by its metadata.
         names: the files of all N faces of the split.
-        majority: the emotion that the crowd sees in each by the protocol; None where it does
+        majority: the class that the crowd sees in each by the protocol; None where it does
             not agree.
         scored: which faces (N,) are scored: those with a majority for one of `labels`.
         outputs: logits (N, C) and embeddings (N, D).
@@ -111,11 +111,12 @@ class Validations:
 
 
 class _Answered(NamedTuple):
-    """N faces with votes (N, 10), what a model says of them, and which it has learnt from (N,)."""
+    """N faces with votes (N, K + 2), what a model says of them, and which it has seen (N,)."""
 
     where: str
     names: tuple[str, ...]
     votes: NDArray[np.int64]
+    classes: tuple[str, ...]
     edition: str
     outputs: Classification
     seen: NDArray[np.bool_] | None
@@ -175,16 +176,26 @@ def _answered(
 ) -> _Answered:
     seen = np.any([faces.also_in(one) for one in learnt], axis=0) if learnt else None
     outputs = classify_faces(model, faces)
-    return _Answered(f"{data_dir}, {split}", faces.names, faces.votes, faces.edition, outputs, seen)
+    return _Answered(
+        f"{data_dir}, {split}",
+        faces.names,
+        faces.votes,
+        faces.labels,
+        faces.edition,
+        outputs,
+        seen,
+    )
 
 
 def _joined(answers: Sequence[_Answered]) -> _Answered:
     """The faces of several sets as one; their names begin with the place of their set, from 1."""
     seen = [one.seen for one in answers if one.seen is not None]
+    classes = tuple(dict.fromkeys(name for one in answers for name in one.classes))
     return _Answered(
         "; ".join(one.where for one in answers),
         tuple(f"{place}/{name}" for place, one in enumerate(answers, 1) for name in one.names),
-        np.concatenate([one.votes for one in answers]),
+        np.concatenate([_votes_for(classes, one) for one in answers]),
+        classes,
         "; ".join(dict.fromkeys(one.edition for one in answers)),
         Classification(
             np.concatenate([one.outputs.logits for one in answers]),
@@ -192,6 +203,14 @@ def _joined(answers: Sequence[_Answered]) -> _Answered:
         ),
         np.concatenate(seen) if seen else None,
     )
+
+
+def _votes_for(classes: Sequence[str], answered: _Answered) -> NDArray[np.int64]:
+    """Votes (N, C + 2) for C classes, which hold those of the set."""
+    votes = np.zeros((len(answered.votes), len(classes) + len(NO_CLASS)), dtype=np.int64)
+    columns = [*map(classes.index, answered.classes), -2, -1]
+    votes[:, columns] = answered.votes
+    return votes
 
 
 def _measured(
@@ -205,7 +224,7 @@ def _measured(
     labels, calibration = model.metadata.labels, model.metadata.calibration
     answers = Answers.of(answered.outputs, calibration)
     majority, has_majority = strict_majority(answered.votes)
-    truth = label_indices(majority, labels)
+    truth = majority_places(answered.votes, answered.classes, labels)
     counted = truth >= 0
     if not counted.any():
         raise DataError(
@@ -222,7 +241,7 @@ def _measured(
         scores=score(counted_answers.probability, truth[counted], labels),
         left_out=int((has_majority & ~counted).sum()),
         unseen_accuracy=None if answered.seen is None else share(right[counted & ~answered.seen]),
-        divergence=_divergence(answered.votes, answers.probability, labels),
+        divergence=_divergence(answered, answers.probability, labels),
         certainty=measure_certainty(
             counted_answers,
             truth[counted],
@@ -237,7 +256,7 @@ def _measured(
         ),
         provenance=model.metadata.provenance,
         names=answered.names,
-        majority=tuple(EMOTIONS[label] if label >= 0 else None for label in majority),
+        majority=tuple(answered.classes[place] if place >= 0 else None for place in majority),
         scored=counted,
         outputs=answered.outputs,
         face_likeness=answers.face_likeness,
@@ -245,13 +264,10 @@ def _measured(
 
 
 def _divergence(
-    votes: NDArray[np.int64], probability: NDArray[np.float64], labels: tuple[str, ...]
+    answered: _Answered, probability: NDArray[np.float64], labels: tuple[str, ...]
 ) -> float:
-    targets, kept = soft_targets(votes)
-    columns = emotion_columns(labels)
-    kept &= np.isin(targets.argmax(axis=1), columns)
-    known = targets[kept][:, columns]
-    return divergence_to_votes(known / known.sum(axis=1, keepdims=True), probability[kept])
+    targets, kept = known_targets(*soft_targets(answered.votes), answered.classes, labels)
+    return divergence_to_votes(targets[kept], probability[kept])
 
 
 def _training_sets(data_dirs: Sequence[Path]) -> list[FaceSet]:

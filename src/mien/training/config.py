@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mien.errors import ConfigError
-from mien.labels import EMOTIONS, emotion_columns
+from mien.labels import EMOTIONS, check_labels
 
 
 def _setting(
@@ -29,7 +29,7 @@ class TrainingConfig:
     """
 
     # fmt: off
-    labels: tuple[str, ...] = _setting(EMOTIONS, "Emotions to learn; faces led by another are left out.")
+    labels: tuple[str, ...] = _setting(EMOTIONS, "Classes to learn, those of FER+ or others; faces led by another are left out.")
     data_weight: tuple[float, ...] = _setting((), "How often an epoch takes each face of the data sets, one weight a set; by default once.", 0.001, 1000)
     label_mode: str = _setting("soft", "Targets: soft, majority, probability, crossentropy or multi_target.")
     network: str = _setting("residual_m", "Name of the network: residual_xs, residual_s, residual_n, residual_m, residual_l, vgg13, mobilefacenet or face_resnet.")
@@ -83,7 +83,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for setting in dataclasses.fields(self):
             _check_value(setting, getattr(self, setting.name))
-        emotion_columns(self.labels)
+        check_labels(self.labels)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> "TrainingConfig":

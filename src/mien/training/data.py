@@ -11,9 +11,8 @@ from torch import Tensor
 
 from mien import alignment
 from mien.datasets.faces import FaceSet
-from mien.datasets.votes import strict_majority, training_targets
+from mien.datasets.votes import known_targets, majority_places, training_targets
 from mien.errors import ConfigError, DataError
-from mien.labels import emotion_columns
 from mien.training.config import TrainingConfig
 
 
@@ -96,17 +95,19 @@ class TrainingData(NamedTuple):
 
 
 def training_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingData:
-    """The faces that the label mode keeps and whose leading emotion is one of the labels.
+    """The faces that the label mode keeps and whose leading class is one of the labels.
 
     Raises:
         DataError: fewer than two faces of a set are left, or it tells fewer than two of the
             labels apart.
         ConfigError: there are weights, but not one for each set, or no set has one of the labels.
     """
-    missing = set(config.labels).difference(*(faces.labels for faces in sets))
+    there = dict.fromkeys(label for faces in sets for label in faces.labels)
+    missing = set(config.labels) - set(there)
     if missing:
         raise ConfigError(
-            f"no data set has {', '.join(sorted(missing))}; leave it out of the labels"
+            f"no data set has {', '.join(sorted(missing))}, only {', '.join(there)}; name the "
+            "labels to learn (--labels)"
         )
     weights = config.data_weight or (1.0,) * len(sets)
     if len(weights) != len(sets):
@@ -139,13 +140,12 @@ def _labelled(
     place: int, faces: FaceSet, config: TrainingConfig
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Images and targets (N, K) to learn from."""
-    targets, keep = training_targets(faces.votes, config.label_mode)
-    columns = emotion_columns(config.labels)
-    keep &= np.isin(targets.argmax(axis=1), columns)
-    kept = targets[keep][:, columns]
-    if len(kept) < 2:
+    targets, keep = known_targets(
+        *training_targets(faces.votes, config.label_mode), faces.labels, config.labels
+    )
+    if keep.sum() < 2:
         raise DataError(
-            f"data set {place}: {len(kept)} of {len(faces)} faces to learn from have one of the "
+            f"data set {place}: {keep.sum()} of {len(faces)} faces to learn from have one of the "
             "labels; training takes two"
         )
     if len(set(config.labels) & set(faces.labels)) < 2:
@@ -153,17 +153,16 @@ def _labelled(
             f"data set {place} has {', '.join(faces.labels)}, expected at least two of "
             f"{', '.join(config.labels)}"
         )
-    return faces.images[keep], kept / kept.sum(axis=1, keepdims=True)
+    return faces.images[keep], targets[keep]
 
 
 def _majority(
     faces: FaceSet, config: TrainingConfig
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Images and one-hot targets (N, K) to score by."""
-    labels, keep = strict_majority(faces.votes)
-    columns = emotion_columns(config.labels)
-    keep &= np.isin(labels, columns)
-    return faces.images[keep], np.equal.outer(labels[keep], columns).astype(np.float64)
+    places = majority_places(faces.votes, faces.labels, config.labels)
+    keep = places >= 0
+    return faces.images[keep], np.eye(len(config.labels))[places[keep]]
 
 
 def _joined(

@@ -19,10 +19,10 @@ import mien
 from mien.alignment import CANONICAL_LANDMARKS
 from mien.classification import Classification, classify
 from mien.datasets.faces import FaceSet
-from mien.datasets.votes import strict_majority
+from mien.datasets.votes import majority_places
 from mien.evaluation.fitting import calibration_faces, calibration_half, fit_calibration
 from mien.evaluation.nonfaces import made_nonfaces
-from mien.evaluation.scoring import label_indices, network_faces
+from mien.evaluation.scoring import network_faces
 from mien.files import replacing
 from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
@@ -92,7 +92,7 @@ def fitted(
         DataError: too few faces of `valid` have a label to calibrate on.
     """
     valid = faces.valid
-    truth = np.concatenate([label_indices(strict_majority(one.votes)[0], labels) for one in valid])
+    truth = np.concatenate([majority_places(one.votes, one.labels, labels) for one in valid])
     cuts = np.concatenate([network_faces(one, side) for one in valid])
     fitted_on = np.concatenate([calibration_faces(faces.train, one) for one in valid])
     chosen_by = ~np.concatenate([calibration_half(one) for one in valid]) & (truth >= 0)
