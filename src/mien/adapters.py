@@ -1,7 +1,8 @@
 """Results in the shapes of other packages, for code that was written for them.
 
 They take results of `run` and `stream`, whose faces have a box. Those packages know seven
-emotions: where a model tells contempt too, it is left out and the rest is scaled up to the whole.
+emotions: where a model tells others too, such as contempt, they are left out and the rest is scaled
+up to the whole.
 """
 
 from collections.abc import Iterable, Sequence

@@ -166,6 +166,12 @@ def test_the_summary_is_silent_on_what_was_not_left_out(tmp_path: Path) -> None:
     assert not any(name.startswith("Left out") for name in rows)
 
 
+def test_macro_f1_without_contempt_is_said_where_there_is_contempt(data_dir: Path) -> None:
+    for labels, said in ((LABELS, False), (("contempt", "neutral"), True)):
+        rows = dict(summary_rows(validate(made_model(labels), data_dir, "test")))
+        assert ("Macro F1 without contempt" in rows) == said
+
+
 def test_every_class_has_a_row(result: Validation) -> None:
     assert [row[0] for row in class_rows(result.scores.classes)] == list(LABELS)
     assert [row[1].split()[0] for row in class_rows(result.scores.classes)] == ["50.0%", "100.0%"]

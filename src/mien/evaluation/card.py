@@ -21,7 +21,7 @@ from mien.errors import ConfigError, DataError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import Scores, Share, class_scores
 from mien.evaluation.plain import from_plain
-from mien.evaluation.report import CLASS_HEAD, class_rows, estimate, percent, rate
+from mien.evaluation.report import CLASS_HEAD, class_rows, estimate, macro_f1_rows, percent, rate
 from mien.evaluation.robustness import ChangeScores
 from mien.files import replacing
 
@@ -263,8 +263,7 @@ def _summary(report: StoredReport) -> list[tuple[str, str]]:
             "Accuracy without faces that stand in Training pixel by pixel",
             percent(unseen and from_plain(Share, unseen)),
         ),
-        ("Macro F1", estimate(scores.macro_f1)),
-        ("Macro F1 without contempt", estimate(scores.macro_f1_without_contempt)),
+        *macro_f1_rows(scores),
         ("Negative log-likelihood", f"{scores.negative_log_likelihood:.3f} nats"),
         ("Brier score", f"{scores.brier:.3f}"),
         ("Divergence to the votes", f"{values['kullback_leibler_to_votes']:.3f} nats"),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.evaluation.certainty import Certainty
-from mien.evaluation.metrics import ClassScores, Estimate, Share
+from mien.evaluation.metrics import ClassScores, Estimate, Scores, Share
 from mien.evaluation.robustness import ChangedFaces, ChangeScores
 from mien.evaluation.validation import Validation, Validations
 from mien.files import replacing
@@ -154,8 +154,7 @@ def summary_rows(result: Validation) -> list[tuple[str, str]]:
             "Accuracy without faces that stand in Training pixel by pixel",
             percent(result.unseen_accuracy),
         ),
-        ("Macro F1", estimate(scores.macro_f1)),
-        ("Macro F1 without contempt", estimate(scores.macro_f1_without_contempt)),
+        *macro_f1_rows(scores),
         ("Negative log-likelihood", f"{scores.negative_log_likelihood:.4f} nats"),
         ("Brier score", f"{scores.brier:.4f}"),
         ("Expected calibration error, 15 bins", f"{scores.calibration_error:.2%}"),
@@ -163,6 +162,14 @@ def summary_rows(result: Validation) -> list[tuple[str, str]]:
     ]
     if result.left_out:
         rows.append(("Left out, of classes the model does not know", f"{result.left_out} faces"))
+    return rows
+
+
+def macro_f1_rows(scores: Scores) -> list[tuple[str, str]]:
+    """Macro F1, and that without contempt where there is such a class, in words."""
+    rows = [("Macro F1", estimate(scores.macro_f1))]
+    if any(one.label == "contempt" for one in scores.classes):
+        rows.append(("Macro F1 without contempt", estimate(scores.macro_f1_without_contempt)))
     return rows
 
 
