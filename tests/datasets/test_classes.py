@@ -41,12 +41,13 @@ def test_an_accent_may_be_a_character_of_its_own(tmp_path: Path) -> None:
 
 def test_a_map_names_drops_and_keeps(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
-    path.write_text("class,emotion\n1,Surprised\nJoy,happiness\nbored,\nOther,other\n")
+    path.write_text("class,emotion\n1,Surprised\nJoy,happiness\nbored,\nOther,other\nOdd,Other\n")
     assert read_class_map(path) == {
         "1": "surprise",
         "joy": "happiness",
         "bored": "",
         "other": "other",
+        "odd": "other",
     }
 
 

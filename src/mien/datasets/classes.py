@@ -31,10 +31,10 @@ def read_class_map(path: Path) -> dict[str, str]:
     """Read a CSV file `class,emotion`: what each class is; without an emotion it is left out.
 
     An emotion is one of mien's in any known spelling, or the class's own name, to keep it as a
-    class of its own. Classes are returned in small letters.
+    class of its own, which others may then be too. Classes are returned in small letters.
 
     Raises:
-        DataError: the file can't be read, an emotion is neither, or a class stands twice.
+        DataError: the file can't be read, an emotion is none of these, or a class stands twice.
     """
     rows = csv_rows(path)
     line, header = next(rows, (1, []))
@@ -43,12 +43,15 @@ def read_class_map(path: Path) -> dict[str, str]:
             f"{path}, line {line}: the header is {','.join(header)[:80]!r}, "
             "expected 'class,emotion'"
         )
-    found: dict[str, str] = {}
+    mapped: list[tuple[int, str, str]] = []
     for line, cells in rows:
         if len(cells) != 2:
             raise DataError(f"{path}, line {line}: {len(cells)} columns, expected 2")
-        name, emotion = map(_plain, cells)
-        if emotion not in ("", name, *EMOTION_OF):
+        mapped.append((line, _plain(cells[0]), _plain(cells[1])))
+    kept = {name for _, name, emotion in mapped if emotion == name}
+    found: dict[str, str] = {}
+    for line, name, emotion in mapped:
+        if emotion not in ("", *kept, *EMOTION_OF):
             raise DataError(
                 f"{path}, line {line}: emotion {emotion!r}, expected one of "
                 f"{', '.join(EMOTIONS)}, nothing to leave the class out, or {name!r} to keep it"
@@ -78,7 +81,7 @@ def emotions_of(classes: Mapping[str, int], class_map: Mapping[str, str]) -> dic
         raise DataError(
             f"no emotion is known for the class {counts}; map it in a CSV file (--map) with the "
             f"header 'class,emotion': '{unknown[0]},fear' makes it fear, '{unknown[0]},' leaves "
-            "it out"
+            f"it out, '{unknown[0]},{unknown[0]}' keeps it"
         )
     return {name: known[_plain(name)] for name in classes}
 
