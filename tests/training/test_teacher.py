@@ -18,7 +18,7 @@ from mien.training.folding import folded, restore_normalisation, unfolded
 from mien.training.networks import NETWORKS, build_network
 from mien.training.networks.output import NetworkOutput
 from mien.training.run import TrainingRun
-from mien.training.teachers import answers_to_all, load_teacher, mean_answer
+from mien.training.teachers import answers_to_all, ask, load_teacher
 from mien.training.weights import load_initial_weights
 
 SMALL = TrainingConfig(network="residual_xs", precision="float32", dropout=0.0, erase=0.0)
@@ -40,7 +40,7 @@ class Sure(nn.Module):
 
 
 def test_several_teachers_answer_with_their_mean() -> None:
-    answer = mean_answer([Sure(0.9, 0.1), Sure(0.5, 0.5)], torch.zeros(3, 1, 48, 48))
+    answer = ask([Sure(0.9, 0.1), Sure(0.5, 0.5)], torch.zeros(3, 1, 48, 48)).probability
     torch.testing.assert_close(answer, torch.tensor([[0.7, 0.3]]).repeat(3, 1))
 
 
@@ -96,7 +96,7 @@ def test_the_packaged_model_can_teach() -> None:
     images = (255 * faces[:, 0]).round().byte().numpy()
     logits = classify(open_model().session, images).logits
     torch.testing.assert_close(
-        mean_answer([teacher.network], faces), torch.from_numpy(logits).softmax(dim=1)
+        ask([teacher.network], faces).probability, torch.from_numpy(logits).softmax(dim=1)
     )
 
 

@@ -52,6 +52,7 @@ class TrainingConfig:
 
     teacher: tuple[str, ...] = _setting((), "Checkpoints or model files whose mean answer is learnt beside the votes.")
     teacher_share: float = _setting(0.5, "Share of the teachers' answer in the targets.", 0, 1)
+    teacher_embedding: float = _setting(0.0, "Weight of the distance from what teachers see in a face, along the main axes of their embeddings.", 0, 100)
     teacher_view: str = _setting("same", "What teachers see: the same changed face as the student; whole: that without noise, compression and patches; or the clean one.")
 
     flip: float = _setting(0.5, "Share of images mirrored.", 0, 1)

@@ -21,7 +21,7 @@ from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.devices import uses_bfloat16
 from mien.training.run import TrainingRun
-from mien.training.teachers import mean_answer
+from mien.training.teachers import ask
 
 #: The logit of a class that a face's data set does not have: its probability, and its gradient,
 #: are zero.
@@ -123,7 +123,8 @@ def train_step(
     )
     with precision:
         seen = whole.clamp(0, 1) if config.teacher_view == "whole" else faces
-        answers = mean_answer(teachers, seen) if teachers else None
+        told = ask(teachers, seen) if teachers else None
+    answers = told.probability if told else None
     if data.answers is not None:
         answers = data.answers[rows]
     if answers is not None:
@@ -133,11 +134,14 @@ def train_step(
     def backward() -> float:
         torch.manual_seed(int(second))  # what is dropped is the same each time
         with precision:
-            logits, _ = run.network(faces)
+            logits, embedding = run.network(faces)
         logits = tilted(logits.float(), data, config)
         if known is not None:
             logits = logits.masked_fill(~known, UNKNOWN_LOGIT)
         loss = target_loss(logits, targets, config)
+        if run.match is not None and told is not None:
+            far = run.match(embedding.float(), told.embedding)
+            loss = loss + config.teacher_embedding * far
         run.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()

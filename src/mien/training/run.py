@@ -15,6 +15,7 @@ from mien.errors import ConfigError, ModelError
 from mien.files import replacing
 from mien.training.config import RUNNING, TrainingConfig
 from mien.training.devices import choose_device, keep_freed_memory, set_threads
+from mien.training.embeddings import EmbeddingMatch
 from mien.training.networks import build_network
 from mien.training.weights import file_digest, load_initial_weights, read_torch_file
 
@@ -49,6 +50,7 @@ class TrainingRun:
         history: the scores after each whole epoch.
         not_given: the names of what the initial weights lacked; empty without any.
         initial_digest: SHA-256 of the file of the initial weights; empty without any.
+        match: learns what teachers see, beside the network; None where it is not asked for.
     """
 
     config: TrainingConfig
@@ -63,6 +65,7 @@ class TrainingRun:
     history: list[EpochScores] = field(default_factory=list)
     not_given: list[str] = field(default_factory=list)
     initial_digest: str = ""
+    match: EmbeddingMatch | None = None
 
     @classmethod
     def begin(
@@ -135,6 +138,8 @@ class TrainingRun:
         config = _same_settings(path, began, settings or {})
         try:
             run = cls._of(build_network(config), config, state["data"], state["teachers"])
+            if state.get("match"):  # earlier ones have none
+                run.learn_embeddings(EmbeddingMatch.of_state(state["match"]))
             run.network.load_state_dict(state["network"])
             run.average.load_state_dict(state["average"])
             run.optimizer.load_state_dict(state["optimizer"])
@@ -169,6 +174,7 @@ class TrainingRun:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "match": self.match and self.match.state_dict(),
             "step": self.step,
             "epoch_loss": self.epoch_loss,
             "epoch_seconds": self.epoch_seconds,
@@ -178,6 +184,12 @@ class TrainingRun:
         torch.save(state, buffer)
         with replacing(path) as part:
             part.write_bytes(buffer.getbuffer())
+
+    def learn_embeddings(self, match: EmbeddingMatch) -> None:
+        """Have `match` learn with the network."""
+        self.match = match.to(self.device)
+        for group in _parameter_groups(self.match, self.config):
+            self.optimizer.add_param_group(group)
 
     def set_to_train(self) -> None:
         """Have the network drop and normalise as in training, but for the parts that are fixed."""
@@ -237,14 +249,18 @@ def _fixed_parts(network: nn.Module, config: TrainingConfig) -> list[nn.Module]:
 
 
 def _optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Weight decay acts on matrices and kernels only."""
-    parameters = [one for one in network.parameters() if one.requires_grad]
-    if not parameters:
+    groups = _parameter_groups(network, config)
+    if not any(group["params"] for group in groups):
         raise ConfigError(f"fixed leaves nothing of {config.network} to learn")
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
     return torch.optim.SGD(
         groups, config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
     )
+
+
+def _parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Weight decay acts on matrices and kernels only."""
+    parameters = [one for one in network.parameters() if one.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]

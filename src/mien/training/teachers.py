@@ -50,14 +50,31 @@ def load_teacher(name: str, config: TrainingConfig) -> Teacher:
     return teacher
 
 
+class Answer(NamedTuple):
+    """The mean probabilities (N, K) of teachers, and their embeddings (N, E), side by side."""
+
+    probability: Tensor
+    embedding: Tensor
+
+
 @torch.no_grad()
-def mean_answer(teachers: Sequence[nn.Module], faces: Tensor) -> Tensor:
-    """The mean probabilities (N, K) that teachers give faces (N, 1, S, S) from 0 to 1.
+def ask(teachers: Sequence[nn.Module], faces: Tensor) -> Answer:
+    """What teachers say of faces (N, 1, S, S) from 0 to 1.
 
     Source: Hinton et al. 2015, arXiv 1503.02531.
     """
-    answers = [teacher(faces).logits.float().softmax(dim=1) for teacher in teachers]
-    return torch.stack(answers).mean(dim=0)
+    said = [teacher(faces) for teacher in teachers]
+    probabilities = [logits.float().softmax(dim=1) for logits, _ in said]
+    return Answer(
+        torch.stack(probabilities).mean(dim=0),
+        torch.cat([embedding.float() for _, embedding in said], dim=1),
+    )
+
+
+@torch.no_grad()
+def embeddings_of(teacher: nn.Module, faces: Tensor) -> Tensor:
+    """The embeddings (N, E) that a teacher has of faces (N, 1, S, S) from 0 to 1."""
+    return torch.cat([teacher(part).embedding.float() for part in torch.split(faces, BATCH)])
 
 
 def answers_to_all(
@@ -73,7 +90,7 @@ def answers_to_all(
     answers = []
     for start in range(0, len(images), BATCH):
         faces = to_grey(images[start : start + BATCH].float() / 255)
-        both = torch.stack([mean_answer(teachers, view) for view in (faces, faces.flip(3))])
+        both = torch.stack([ask(teachers, view).probability for view in (faces, faces.flip(3))])
         answers.append(both.mean(dim=0))
         on_batch(min(start + BATCH, len(images)), len(images))
     return torch.cat(answers)

@@ -6,23 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mien.datasets.leaks import write_leaks
 from mien.errors import ConfigError, MienError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
 from mien.files import check_writable
+from mien.training.augment import Draw, change, spoil
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
 from mien.training.data import scoring_data, training_data
+from mien.training.embeddings import EmbeddingMatch
 from mien.training.export import export
 from mien.training.faces import TrainingFaces
 from mien.training.fit import Progress, fit
 from mien.training.low_rank import sample_faces
 from mien.training.run import TrainingRun
-from mien.training.teachers import answers_to_all, load_teacher
+from mien.training.teachers import answers_to_all, embeddings_of, load_teacher
 
 #: Faces that the normalisation is measured on where a model is trained on.
 MEASURED_FACES = 256
+#: Faces whose embeddings show the main axes of a teacher's.
+FACES_FOR_AXES = 1024
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,7 @@ class Training:
         else:
             config = TrainingConfig.from_dict(asked)
             self.files.check_free()
-        for name in ("teacher_share", "teacher_view"):
-            if name in asked and not config.teacher:
-                raise ConfigError(f"{name} is {asked[name]!r}, but there is no teacher (--teacher)")
+        _check_teaching(config, asked)
         self.faces = TrainingFaces.read(data_dirs)
         data = training_data(self.faces.train, config)
         check_calibration_faces(self.faces.train, self.faces.valid, config.labels)
@@ -114,6 +117,8 @@ class Training:
             some = sample_faces(self.faces.train, config.input_size, MEASURED_FACES)
             faces = torch.from_numpy(some)[:, None].float() / 255
             self.run = TrainingRun.begin(config, data.digest(), digests, faces)
+            if config.teacher_embedding > 0:
+                self._learn_embeddings([teacher.network for teacher in teachers])
         elif (self.run.data_digest, self.run.teacher_digests) != (data.digest(), digests):
             raise ModelError(
                 f"{self.files.checkpoint}: began with other training data or teachers than "
@@ -123,6 +128,17 @@ class Training:
         self.teachers = [teacher.network.to(self.run.device) for teacher in teachers]
         selection = [one.select(~calibration_half(one)) for one in self.faces.valid]
         self.scoring = scoring_data(selection, config).to(self.run.device)
+
+    def _learn_embeddings(self, teachers: Sequence[nn.Module]) -> None:
+        """Have the run learn the embeddings of teachers, by the axes of some changed faces."""
+        config = self.run.config
+        some = torch.from_numpy(sample_faces(self.faces.train, config.input_size, FACES_FOR_AXES))
+        generator = torch.Generator().manual_seed(config.seed)
+        draw = Draw(len(some), some.device, generator)
+        faces = spoil(change(some[:, None].float() / 255, config, draw), config, draw)
+        width = embeddings_of(self.run.average, faces[:1].to(self.run.device)).shape[1]
+        seen = [embeddings_of(teacher, faces) for teacher in teachers]
+        self.run.learn_embeddings(EmbeddingMatch.begin(width, seen))
 
     @property
     def asks_beforehand(self) -> bool:
@@ -171,6 +187,17 @@ class Training:
         """Write the model file and the curves."""
         export(self.run, self.faces, self.files.model)
         draw_curves(self.files.curves, self.run.history)
+
+
+def _check_teaching(config: TrainingConfig, asked: dict[str, Any]) -> None:
+    """Raise ConfigError if settings of the teaching come to nothing."""
+    for name in ("teacher_share", "teacher_view", "teacher_embedding"):
+        if name in asked and not config.teacher:
+            raise ConfigError(f"{name} is {asked[name]!r}, but there is no teacher (--teacher)")
+    if config.teacher_embedding > 0 and config.teacher_view == "clean":
+        raise ConfigError("teacher_embedding is of changed faces, but teacher_view is 'clean'")
+    if config.teacher_embedding > 0 and config.mixing_share > 0:
+        raise ConfigError("teacher_embedding is of whole faces, but mixing_share is not 0")
 
 
 def export_checkpoint(
