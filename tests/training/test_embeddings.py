@@ -54,7 +54,7 @@ def test_embeddings_are_learnt_along_their_main_axes_each_as_much() -> None:
 def test_a_network_comes_to_see_what_its_teachers_see(
     ferplus_dir: Path, tmp_path: Path, teacher: Path
 ) -> None:
-    plain = dict.fromkeys(CHANGES, 0.0)
+    plain: dict[str, Any] = dict.fromkeys(CHANGES, 0.0)
     model = tmp_path / "model.onnx"
     one = training(ferplus_dir, model, teacher, epochs=12, learning_rate=0.05, **plain)
     faces = one.data.images.float() / 255
