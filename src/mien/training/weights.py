@@ -73,8 +73,8 @@ def load_initial_weights(
     else:
         kind = f"file of weights, or packaged model ({', '.join(PACKAGED)})"
         weights = read_torch_file(Path(path), kind)
-    if isinstance(weights, dict) and {"average", "config"} <= weights.keys():
-        known_labels = weights["config"]["labels"]
+    if isinstance(weights, dict) and isinstance(weights.get("average"), dict):
+        known_labels = weights.get("config", {}).get("labels", ())
         weights = _with_last_layer_for(config.labels, weights["average"], known_labels)
     ours = network.state_dict()
     known = {
