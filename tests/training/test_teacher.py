@@ -145,6 +145,8 @@ def test_initial_weights_may_be_those_of_a_checkpoint(tmp_path: Path) -> None:
         (b"not weights", "not a readable file of weights"),
         ({"other": torch.zeros(1)}, "holds 0 of the network's"),
         ([1, 2], "holds 0 of the network's"),
+        ({"average": {}}, "does not fit this version of mien"),
+        ({"average": {"head.bias": 1}, "config": SMALL.to_dict()}, "does not fit this version"),
     ],
 )
 def test_other_files_are_no_initial_weights(tmp_path: Path, content: object, message: str) -> None:

@@ -84,7 +84,10 @@ def folder(
     out: Out,
     class_map: Annotated[
         Path | None,
-        typer.Option("--map", help="CSV file class,emotion: what classes are; empty: left out."),
+        typer.Option(
+            "--map",
+            help="CSV file class,emotion: what classes are; empty: left out; own name: kept.",
+        ),
     ] = None,
     labels: Annotated[
         Path | None,

@@ -54,7 +54,8 @@ def read_class_map(path: Path) -> dict[str, str]:
         if emotion not in ("", *kept, *EMOTION_OF):
             raise DataError(
                 f"{path}, line {line}: emotion {emotion!r}, expected one of "
-                f"{', '.join(EMOTIONS)}, nothing to leave the class out, or {name!r} to keep it"
+                f"{', '.join(EMOTIONS)}, nothing to leave the class out, {name!r} to "
+                "keep it, or a class that the map keeps"
             )
         if name in found:
             raise DataError(f"{path}, line {line}: class {name!r} stands twice")

@@ -35,8 +35,8 @@ img { max-width: 100%; height: auto; } .pair { display: flex; flex-wrap: wrap; g
 </head>
 <body>
 <h1>$title</h1>
-<p>Faces count if more than half of the crowd's votes, single votes set aside, agree on an
-emotion. Votes: $votes.</p>
+<p>Faces count if more than half of the crowd's votes, single votes set aside, agree on a
+class. Votes: $votes.</p>
 <table>$summary</table>
 <h2>Classes</h2>
 <p><img src="$classes" alt="Precision, recall and F1 of each class"></p>

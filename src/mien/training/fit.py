@@ -139,11 +139,12 @@ def train_step(
         if known is not None:
             logits = logits.masked_fill(~known, UNKNOWN_LOGIT)
         loss = target_loss(logits, targets, config)
+        with_match = loss
         if run.match is not None and told is not None:
             far = run.match(embedding.float(), told.embedding)
-            loss = loss + config.teacher_embedding * far
+            with_match = loss + config.teacher_embedding * far
         run.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        with_match.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
     loss = backward()

@@ -146,7 +146,7 @@ class TrainingRun:
             run.step, run.history = state["step"], state["history"]
             run.epoch_loss, run.epoch_seconds = state["epoch_loss"], state["epoch_seconds"]
             run.initial_digest = state.get("initial", "")  # earlier ones do not say
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             if isinstance(error, ConfigError):
                 raise
             reason = " ".join(str(error).split())[:200]

@@ -135,7 +135,9 @@ class Training:
         some = torch.from_numpy(sample_faces(self.faces.train, config.input_size, FACES_FOR_AXES))
         generator = torch.Generator().manual_seed(config.seed)
         draw = Draw(len(some), some.device, generator)
-        faces = spoil(change(some[:, None].float() / 255, config, draw), config, draw)
+        whole = change(some[:, None].float() / 255, config, draw)
+        is_whole = config.teacher_view == "whole"
+        faces = whole.clamp(0, 1) if is_whole else spoil(whole, config, draw)
         width = embeddings_of(self.run.average, faces[:1].to(self.run.device)).shape[1]
         seen = [embeddings_of(teacher, faces) for teacher in teachers]
         self.run.learn_embeddings(EmbeddingMatch.begin(width, seen))

@@ -74,8 +74,11 @@ def load_initial_weights(
         kind = f"file of weights, or packaged model ({', '.join(PACKAGED)})"
         weights = read_torch_file(Path(path), kind)
     if isinstance(weights, dict) and isinstance(weights.get("average"), dict):
-        known_labels = weights.get("config", {}).get("labels", ())
-        weights = _with_last_layer_for(config.labels, weights["average"], known_labels)
+        try:
+            known_labels = weights["config"]["labels"]
+            weights = _with_last_layer_for(config.labels, weights["average"], known_labels)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ModelError(f"{path}: does not fit this version of mien ({error})") from error
     ours = network.state_dict()
     known = {
         name: value
