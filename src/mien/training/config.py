@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mien.errors import ConfigError
-from mien.labels import EMOTIONS, check_labels
+from mien.labels import EMOTIONS
 
 
 def _setting(
@@ -84,7 +84,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for setting in dataclasses.fields(self):
             _check_value(setting, getattr(self, setting.name))
-        check_labels(self.labels)
+        labels = self.labels
+        if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels:
+            raise ConfigError(f"labels must be at least two different names, got {list(labels)}")
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> "TrainingConfig":
