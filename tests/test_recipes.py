@@ -1,13 +1,16 @@
 """The recipes, on made faces and with networks that have learnt next to nothing."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig, read_settings
@@ -52,7 +55,7 @@ def test_teachers_begin_with_given_weights(ferplus_dir: Path, tmp_path: Path) ->
     assert teacher["initial_weights"] == "weights.pt"
     assert (
         teacher["rotation_degrees"]
-        == read_settings(RECIPES / "mobile_teacher.toml")["rotation_degrees"]
+        == read_settings(RECIPES / "people_teacher.toml")["rotation_degrees"]
     )
     student = open_model(tmp_path / "student-5.onnx").metadata.provenance["settings"]
     assert student["initial_weights"] == ""
@@ -128,6 +131,55 @@ def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> No
     torch.testing.assert_close(
         scale / (variance + 1e-5).sqrt(), torch.from_numpy(affine[:32].copy()), rtol=1e-4, atol=0
     )
+
+
+def test_mobilenet_begins_as_the_network_it_is_made_of(ferplus_dir: Path, tmp_path: Path) -> None:
+    # A file as TensorFlow.js writes it, with weights of our own, some in half precision.
+    network = build_network(TrainingConfig(network="mobilenet"))
+    kernels = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    torch.manual_seed(0)
+    weights = [torch.randn(k.weight.shape) * (2 / k.weight[0].numel()) ** 0.5 for k in kernels]
+    weights[0] /= 150
+    scales = [torch.rand(k.out_channels) + 0.5 if k.groups > 1 else torch.ones(1) for k in kernels]
+    offsets = [torch.randn(k.out_channels) for k in kernels]
+    values = {"age_pred/bias": torch.zeros(3)}
+    for place, (weight, scale, offset) in enumerate(zip(weights, scales, offsets, strict=True)):
+        kind = "dw" if place % 2 else "pw"
+        name = f"conv_{kind}_{(place + 1) // 2}" if place else "conv1"
+        if kind == "dw":
+            values[f"{name}/depthwise_kernel"] = weight.permute(2, 3, 0, 1)
+            values[f"{name}_bn/batchnorm_1/mul"] = scale.view(1, 1, 1, -1)
+        else:
+            values[f"{name}/convolution/merged_input"] = weight.permute(2, 3, 1, 0)
+        values[f"{name}_bn/batchnorm_1/sub"] = offset
+    entries, content = [], b""
+    for name, value in values.items():
+        entry: dict[str, Any] = {"name": name, "shape": list(value.shape), "dtype": "float32"}
+        if "pw_3" in name:
+            entry["quantization"], value = {"dtype": "float16"}, value.half()
+        entries.append(entry)
+        content += value.numpy().tobytes()
+    file, path = tmp_path / "network.json", tmp_path / "weights.pt"
+    file.write_text(json.dumps({"weightsManifest": [{"weights": entries}]}))
+    file.with_suffix(".bin").write_bytes(content)
+    script = str(RECIPES / "mobilenet_weights.py")
+    done = recipe(sys.executable, script, str(file), str(ferplus_dir), str(path))
+    assert done.returncode == 0, done.stderr
+
+    network.load_state_dict(torch.load(path, weights_only=True), strict=False)
+    lengths = kernels[5].weight.flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full_like(lengths, 2**0.5))
+    faces = torch.rand(2, 1, 48, 48)
+    x = F.interpolate(faces, size=160, mode="bilinear") * 255
+    x = x - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    for kernel, weight, scale, offset in zip(kernels, weights, scales, offsets, strict=True):
+        around = weight.shape[-1] // 2
+        sides = (0, 1, 0, 1) if kernel.stride == (2, 2) else (around,) * 4
+        x = F.conv2d(F.pad(x, sides), weight, stride=kernel.stride, groups=kernel.groups)
+        x = (x * scale.view(1, -1, 1, 1) + offset.view(1, -1, 1, 1)).clamp(0, 6)
+    with torch.no_grad():
+        embedding = network.eval()(faces).embedding
+    torch.testing.assert_close(embedding, x.mean(dim=(2, 3)), rtol=1e-2, atol=1e-3)
 
 
 def _layer(name: bytes, values: "np.typing.NDArray[np.float64]") -> bytes:

@@ -93,6 +93,7 @@ def test_a_run_goes_on_bit_for_bit_with_what_it_learns_beside(
     [
         ({"teacher": []}, r"teacher_embedding is 1\.0, but there is no teacher"),
         ({"teacher_view": "clean"}, "teacher_embedding is of changed faces, but teacher_view"),
+        ({"teacher_whole_share": 0.5}, "teacher_whole_share is 0.5, but teacher_view is 'same'"),
         ({"mixing_share": 0.5}, "teacher_embedding is of whole faces, but mixing_share"),
     ],
 )

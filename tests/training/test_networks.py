@@ -22,7 +22,7 @@ def test_logits_are_a_linear_function_of_the_embedding(name: str, side: int) -> 
     [
         *(("residual_xs", 0.4), ("residual_s", 1.3), ("residual_m", 3.6)),
         *(("residual_n", 2.8), ("residual_l", 6.0), ("vgg13", 6.9)),
-        *(("mobilefacenet", 1.0), ("face_resnet", 5.6)),
+        *(("mobilefacenet", 1.0), ("mobilenet", 3.2), ("face_resnet", 5.6)),
     ],
 )
 def test_networks_have_the_size_they_say(name: str, millions: float) -> None:

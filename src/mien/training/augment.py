@@ -49,6 +49,13 @@ def spoil(faces: Tensor, config: TrainingConfig, draw: "Draw") -> Tensor:
     return _erase(faces, config, draw)
 
 
+def as_taught(whole: Tensor, spoilt: Tensor, config: TrainingConfig, draw: "Draw") -> Tensor:
+    """What teachers see of changed faces (N, 1, S, S): them whole, or spoilt as a student does."""
+    if config.teacher_view != "whole":
+        return spoilt
+    return torch.where(draw.chosen(config.teacher_whole_share), whole.clamp(0, 1), spoilt)
+
+
 def mix(
     faces: Tensor,
     targets: Tensor,

@@ -32,7 +32,7 @@ class TrainingConfig:
     labels: tuple[str, ...] = _setting(EMOTIONS, "Classes to learn, those of FER+ or others; faces led by another are left out.")
     data_weight: tuple[float, ...] = _setting((), "How often an epoch takes each face of the data sets, one weight a set; by default once.", 0.001, 1000)
     label_mode: str = _setting("soft", "Targets: soft, majority, probability, crossentropy or multi_target.")
-    network: str = _setting("residual_m", "Name of the network: residual_xs, residual_s, residual_n, residual_m, residual_l, vgg13, mobilefacenet or face_resnet.")
+    network: str = _setting("residual_m", "Name of the network: residual_xs, residual_s, residual_n, residual_m, residual_l, vgg13, mobilefacenet, mobilenet or face_resnet.")
     input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)
     dropout: float = _setting(0.4, "Dropout before the last layer.", 0, 0.95)
     initial_weights: str = _setting("", "Model, packaged one, checkpoint or file of weights to begin with; what it lacks, at most half, begins at random.")
@@ -54,6 +54,7 @@ class TrainingConfig:
     teacher_share: float = _setting(0.5, "Share of the teachers' answer in the targets.", 0, 1)
     teacher_embedding: float = _setting(0.0, "Weight of the distance from what teachers see in a face, along the main axes of their embeddings.", 0, 100)
     teacher_view: str = _setting("same", "What teachers see: the same changed face as the student; whole: that without noise, compression and patches; or the clean one.")
+    teacher_whole_share: float = _setting(1.0, "With teacher_view whole, the share of faces that teachers see so; the others they see as the student does.", 0, 1)
 
     flip: float = _setting(0.5, "Share of images mirrored.", 0, 1)
     rotation_degrees: float = _setting(18.0, "Range of rotation, in degrees.", 0, 180)

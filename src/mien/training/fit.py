@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.errors import MienError
-from mien.training.augment import Draw, change, mix, spoil, to_grey
+from mien.training.augment import Draw, as_taught, change, mix, spoil, to_grey
 from mien.training.config import TrainingConfig
 from mien.training.data import TrainingData
 from mien.training.devices import uses_bfloat16
@@ -122,8 +122,7 @@ def train_step(
         faces.device.type, torch.bfloat16, enabled=uses_bfloat16(config.precision, faces.device)
     )
     with precision:
-        seen = whole.clamp(0, 1) if config.teacher_view == "whole" else faces
-        told = ask(teachers, seen) if teachers else None
+        told = ask(teachers, as_taught(whole, faces, config, draw)) if teachers else None
     answers = told.probability if told else None
     if data.answers is not None:
         answers = data.answers[rows]

@@ -12,7 +12,7 @@ from mien.datasets.leaks import write_leaks
 from mien.errors import ConfigError, MienError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
 from mien.files import check_writable
-from mien.training.augment import Draw, change, spoil
+from mien.training.augment import Draw, as_taught, change, spoil
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
 from mien.training.data import scoring_data, training_data
@@ -136,8 +136,7 @@ class Training:
         generator = torch.Generator().manual_seed(config.seed)
         draw = Draw(len(some), some.device, generator)
         whole = change(some[:, None].float() / 255, config, draw)
-        is_whole = config.teacher_view == "whole"
-        faces = whole.clamp(0, 1) if is_whole else spoil(whole, config, draw)
+        faces = as_taught(whole, spoil(whole, config, draw), config, draw)
         width = embeddings_of(self.run.average, faces[:1].to(self.run.device)).shape[1]
         seen = [embeddings_of(teacher, faces) for teacher in teachers]
         self.run.learn_embeddings(EmbeddingMatch.begin(width, seen))
@@ -193,9 +192,12 @@ class Training:
 
 def _check_teaching(config: TrainingConfig, asked: dict[str, Any]) -> None:
     """Raise ConfigError if settings of the teaching come to nothing."""
-    for name in ("teacher_share", "teacher_view", "teacher_embedding"):
+    for name in ("teacher_share", "teacher_view", "teacher_whole_share", "teacher_embedding"):
         if name in asked and not config.teacher:
             raise ConfigError(f"{name} is {asked[name]!r}, but there is no teacher (--teacher)")
+    if "teacher_whole_share" in asked and config.teacher_view != "whole":
+        share, view = asked["teacher_whole_share"], config.teacher_view
+        raise ConfigError(f"teacher_whole_share is {share!r}, but teacher_view is {view!r}")
     if config.teacher_embedding > 0 and config.teacher_view == "clean":
         raise ConfigError("teacher_embedding is of changed faces, but teacher_view is 'clean'")
     if config.teacher_embedding > 0 and config.mixing_share > 0:

@@ -13,6 +13,7 @@ from mien.errors import ConfigError
 from mien.training.config import TrainingConfig
 from mien.training.networks.face_resnet import FaceResNet
 from mien.training.networks.mobilefacenet import MobileFaceNet
+from mien.training.networks.mobilenet import MobileNet
 from mien.training.networks.residual import ResidualNetwork
 from mien.training.networks.vgg import VGG13
 
@@ -31,6 +32,7 @@ NETWORKS: dict[str, Callable[[TrainingConfig], nn.Module]] = {
     "vgg13": VGG13,  # 6.9 million at 48 pixels, 8.8 million at 64
     "face_resnet": FaceResNet,  # 5.6 million
     "mobilefacenet": MobileFaceNet,  # 1.0 million
+    "mobilenet": MobileNet,  # 3.2 million
 }
 
 
