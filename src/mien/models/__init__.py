@@ -16,10 +16,10 @@ class PackagedModel(NamedTuple):
 
 PACKAGED = {
     "default": PackagedModel(
-        "default.onnx", "98e80499ad75624b759e8d75821d78233ee82cec773ad5979ff50c49c6948277"
+        "default.onnx", "03e7027814fa4a5ce72a8906706663a29cfcff07dda1a27dc19240baa6906e03"
     ),
     "default-int8": PackagedModel(
-        "default-int8.onnx", "af60cce1b0404d9ad715e628695c2d8eb45b247776c53319ed71c0dc05ce6b97"
+        "default-int8.onnx", "46708de87a67d90901ea50fb0510641bdacbee22d5e184005c83dc010069fade"
     ),
     "ferplus-alone": PackagedModel(
         "ferplus-alone.onnx", "f8b081086ab87a465d8f88da45917cb2130cea1a568aa9766739052bf3ed2636"
