@@ -37,7 +37,7 @@ FRAME_SIZE = (640, 480)
 SIZES = {"40 to 60": (40, 60), "60 to 100": (60, 100), "100 to 200": (100, 200)}
 LARGEST_TURN_DEGREES = 25
 SOFT_EDGE = 0.08  # of the face's side
-MIN_FACE_SIZES: tuple[float | None, ...] = (None, 10)
+MIN_FACE_SIZES: tuple[float | None, ...] = (None, 10, 40)
 PICTURES = ("brick", "chelsea", "coffee", "hubble_deep_field", "page", "rocket")
 #: A detection that covers less of the placed square, by intersection over union, is another one.
 LEAST_OVERLAP = 0.25

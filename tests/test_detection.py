@@ -224,17 +224,33 @@ LOOKS_LEFT_OUT = {"MOST_DOUBTS": 0, "AGAIN_ENLARGEMENT": 1}
 
 
 @pytest.mark.parametrize("without", LOOKS_LEFT_OUT)
+@pytest.mark.parametrize(("min_face_size", "times"), [(None, 1), (40, 2)])
 def test_a_doubtful_face_is_found_by_either_of_two_further_looks(
-    detector: RetinaFace, astronaut_rgb: Frame, monkeypatch: pytest.MonkeyPatch, without: str
+    astronaut_rgb: Frame,
+    monkeypatch: pytest.MonkeyPatch,
+    without: str,
+    min_face_size: float | None,
+    times: int,
 ) -> None:
+    detector = RetinaFace(min_face_size)
     small = cv2.resize(astronaut_rgb[50:185, 165:285], (26, 30), interpolation=cv2.INTER_AREA)
     frame = np.full((480, 640, 3), 255, np.uint8)
     frame[200:230, 300:326] = small
+    frame = frame.repeat(times, axis=0).repeat(times, axis=1)
     monkeypatch.setattr(f"mien.detection.{without}", LOOKS_LEFT_OUT[without])
     (face,) = detector.detect(frame)
-    x, y, width, height = face.box
+    x, y, width, height = np.array(face.box) / times
     assert 295 < x < x + width < 331
     assert 195 < y < y + height < 235
     for name, value in LOOKS_LEFT_OUT.items():
         monkeypatch.setattr(f"mien.detection.{name}", value)
     assert detector.detect(frame) == []
+
+
+def test_by_default_faces_are_looked_for_from_a_thirty_second_of_the_frame_on(
+    detector: RetinaFace, astronaut_rgb: Frame
+) -> None:
+    frame = shrunk_onto_grey(astronaut_rgb, 30, (480, 640))
+    faces, wanted = RetinaFace(min_face_size=20).detect(frame), detector.detect(frame)
+    assert [face.box for face in faces] == [face.box for face in wanted]
+    assert len(wanted) == 1

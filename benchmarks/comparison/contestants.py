@@ -18,7 +18,11 @@ class Contestant(NamedTuple):
         return f"benchmarks.peers.{self.package.replace('-', '_')}"
 
 
-OURS = (Contestant("mien", "mien", "0"), Contestant("mien, one thread", "mien", "1"))
+OURS = (
+    Contestant("mien", "mien", "{}"),
+    Contestant("mien, one thread", "mien", '{"threads": 1}'),
+    Contestant("mien, faces from 40 pixels on", "mien", '{"min_face_size": 40}'),
+)
 PEERS = (
     Contestant("fer with MTCNN", "fer", "mtcnn"),
     Contestant("fer with Haar", "fer", "haar"),

@@ -21,8 +21,8 @@ $summary
 ## A frame
 
 Medians on frames of ${width}x$height: the packaged picture with its one face, and that face five
-times on grey. Every package runs with its defaults, in an environment and a process of its own, and
-they take turns. Ratios are to mien in the same run.
+times on grey. Every package runs with its defaults but for what its name says, in an environment
+and a process of its own, and they take turns. Ratios are to mien in the same run.
 
 $frame_table
 

@@ -1,6 +1,7 @@
 """The picture of a run."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,7 @@ from benchmarks.comparison.frames import FRAMES
 #: The colours of Okabe and Ito, which colour-blind people tell apart.
 BLUE, ORANGE, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442", "#BBBBBB"
 STAGE_COLORS = {"detection": BLUE, "classification": ORANGE, "alignment": GREEN, "rest": YELLOW}
+LABEL_WIDTH = 22  # letters
 LINES = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^:"), (GREY, "d-."))
 
 
@@ -40,20 +42,20 @@ def draw_times(axes: Axes, figures: Figures) -> None:
         bars = axes.barh(places + 0.4 * side - 0.2, values, 0.38, color=color, label=frame)
         axes.bar_label(bars, [f" {value:.0f}" for value in values], fontsize=8)
     axes.set_title("A frame of 640x480, ms")
-    axes.legend(frameon=False)
+    _put_legend_below(axes)
     _finish_bars(axes, names)
 
 
 def draw_stages(axes: Axes, figures: Figures) -> None:
     """One bar for every frame and number of threads, made of the stages."""
-    names = [f"{one.frame},\n{one.threads} thread(s)" for one in figures.stages]
+    names = [f"{one.frame}, {one.threads} thread(s)" for one in figures.stages]
     left = np.zeros(len(names))
     for stage, color in STAGE_COLORS.items():
         values = [getattr(one, stage) for one in figures.stages]
         axes.barh(range(len(names)), values, 0.6, left=left, color=color, label=stage)
         left += values
     axes.set_title("mien by stages, ms")
-    axes.legend(frameon=False, fontsize=8)
+    _put_legend_below(axes)
     _finish_bars(axes, names)
 
 
@@ -74,7 +76,7 @@ def draw_throughputs(axes: Axes, figures: Figures) -> None:
     axes.set_xticks(batches, [str(batch) for batch in batches])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("faces in a batch")
-    axes.set_title("mien's classification, faces a second")
+    axes.set_title("mien's network, faces a second")
     axes.legend(frameon=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -99,10 +101,12 @@ def draw_bars(
     _finish_bars(axes, names)
 
 
+def _put_legend_below(axes: Axes) -> None:
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.07))
+
+
 def _finish_bars(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(
-        range(len(names)), [name.replace("-recognition", "-\nrecognition") for name in names]
-    )
+    axes.set_yticks(range(len(names)), [fill(name, LABEL_WIDTH) for name in names])
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.spines[["top", "right"]].set_visible(False)

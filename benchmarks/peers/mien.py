@@ -1,7 +1,9 @@
-"""mien, as it comes. Argument: the number of threads, 0 for one a core."""
+"""mien. Argument: the options of `EmotionRecognition` that are not its defaults, in JSON."""
 
+import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from benchmarks.peers.worker import Image, serve
 from mien import EmotionRecognition
@@ -10,8 +12,8 @@ from mien import EmotionRecognition
 class Mien:
     """EmotionRecognition."""
 
-    def __init__(self, threads: int) -> None:
-        self._recognition = EmotionRecognition(threads=threads)
+    def __init__(self, **options: Any) -> None:
+        self._recognition = EmotionRecognition(**options)
 
     def run(self, frame: Image) -> int:
         """`run`."""
@@ -23,4 +25,4 @@ class Mien:
 
 
 if __name__ == "__main__":
-    serve("mien", lambda: Mien(int(sys.argv[1])))
+    serve("mien", lambda: Mien(**json.loads(sys.argv[1])))

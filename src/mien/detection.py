@@ -76,12 +76,12 @@ class RetinaFace:
     """A small RetinaFace with five landmarks a face.
 
     Args:
-        min_face_size: the smallest face to find, in pixels of the frame. The picture that the
-            network sees is scaled for it, and the time grows with its area; large faces are then
-            looked for in an overview beside. None looks at every frame with 640 pixels along its
-            longer side, and closer at up to three places where there might be a face, for a
-            twelfth of that cost each; where that finds none, at the frame once more, half as large
-            again, for a little more than twice the cost.
+        min_face_size: the smallest face to find, in pixels of the frame; smaller ones may be found
+            too. The picture that the network sees is scaled for it, and the time grows with its
+            area. None looks at 640 pixels along the longer side. A closer look is taken at up to
+            three places where there might be a face, for the cost of 160x160 pixels each. Where
+            that finds none, the frame is looked at once more, half as large again; where faces
+            are looked for at more than 640 pixels, large ones are in an overview of 640 beside.
         score_threshold: faces with a lower score are left out.
         device: see `mien.sessions.create_session`.
         threads: see `mien.sessions.create_session`.
@@ -100,31 +100,27 @@ class RetinaFace:
         check_min_face_size(min_face_size)
         self._min_face_size = min_face_size
         self._score_threshold = score_threshold
+        self._least_score = min(DOUBT_THRESHOLD, score_threshold)
         self._session = create_session(_weights(), device, threads)
         self._planes = _Planes()
 
     def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """Find the faces of a frame (H, W, 3)."""
         overview = min(WORKING_SIDE / max(frame_rgb.shape[:2]), LARGEST_ENLARGEMENT)
-        if self._min_face_size is None:
-            return _as_faces(self._seen_by_default(frame_rgb, overview))
-        scale = min(RELIABLE_FACE_SIZE / self._min_face_size, LARGEST_ENLARGEMENT)
-        seen = self._look(frame_rgb, scale, self._score_threshold)
+        scale = overview
+        if self._min_face_size is not None:
+            scale = min(RELIABLE_FACE_SIZE / self._min_face_size, LARGEST_ENLARGEMENT)
+        seen = self._look(frame_rgb, scale, self._least_score)
         if scale > overview:
             large = self._look(frame_rgb, overview, self._score_threshold)
             seen = _joined(large, _without_pieces(seen, large, LARGEST_FACE_SIZE / scale))
-        return _as_faces(_without_overlaps(seen))
-
-    def _seen_by_default(self, frame_rgb: NDArray[np.uint8], scale: float) -> Candidates:
-        """What is sure at a scale; at a larger one, if there are candidates but nothing is."""
-        least_score = min(DOUBT_THRESHOLD, self._score_threshold)
-        seen = self._look(frame_rgb, scale, least_score)
         sure = self._surely(frame_rgb, seen, scale, self._score_threshold)
-        larger = min(AGAIN_ENLARGEMENT * scale, LARGEST_ENLARGEMENT)
-        if len(sure.scores) > 0 or len(seen.scores) == 0 or larger == scale:
-            return sure
-        seen = self._look(frame_rgb, larger, least_score)
-        return self._surely(frame_rgb, seen, larger, max(AGAIN_THRESHOLD, self._score_threshold))
+        again = min(AGAIN_ENLARGEMENT * min(scale, overview), LARGEST_ENLARGEMENT)
+        if len(sure.scores) == 0 < len(seen.scores) and again > scale:
+            threshold = max(AGAIN_THRESHOLD, self._score_threshold)
+            seen = self._look(frame_rgb, again, self._least_score)
+            sure = self._surely(frame_rgb, seen, again, threshold)
+        return _as_faces(sure)
 
     def _surely(
         self, frame_rgb: NDArray[np.uint8], seen: Candidates, scale: float, threshold: float

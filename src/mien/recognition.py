@@ -45,9 +45,8 @@ class EmotionRecognition:
         threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
             `torch.set_num_threads`.
         min_face_size: the smallest face to find, in pixels. None is the detector's own choice:
-            RetinaFace then looks at every frame at 640 pixels along its longer side, closer at up
-            to three places where there might be a face, and once more at 960 pixels where there
-            might be one but none is found.
+            RetinaFace then looks at every frame at 640 pixels along its longer side; see
+            `mien.detection.RetinaFace`.
 
     Raises:
         ModelError: the model file is missing, damaged or contradicts itself.
