@@ -6,6 +6,8 @@ answer for a placed face is the detection that fits its square best, by intersec
 and it counts as found from an overlap of 0.25 on, since many faces fill only a part of their crop.
 Whether the largest detection is the placed face is not asked.
 
+Besides, faces are the whole picture themselves, enlarged fourfold, without anything around them.
+
 Right of those found is set beside the same faces' own crops, taken whole. Reading the test split
 is a reading of the test set: enter it in docs/experiments.md.
 """
@@ -37,6 +39,7 @@ FRAME_SIZE = (640, 480)
 SIZES = {"40 to 60": (40, 60), "60 to 100": (60, 100), "100 to 200": (100, 200)}
 LARGEST_TURN_DEGREES = 25
 SOFT_EDGE = 0.08  # of the face's side
+ENLARGEMENT = 4
 MIN_FACE_SIZES: tuple[float | None, ...] = (None, 10, 40)
 PICTURES = ("brick", "chelsea", "coffee", "hubble_deep_field", "page", "rocket")
 #: A detection that covers less of the placed square, by intersection over union, is another one.
@@ -90,8 +93,10 @@ def main() -> None:
     """Print what was found and how often it was right, beside the crop's own answer."""
     options = parse()
     rows: list[dict[str, Any]] = []
-    for name, sizes in SIZES.items():
-        tallies = measure(options.data_dir, options.split, options.count, sizes, name)
+    chosen = options.data_dir, options.split, options.count
+    sources = {name: place_faces(*chosen, sizes) for name, sizes in SIZES.items()}
+    for name, placed in {**sources, "whole picture": enlarged_faces(*chosen)}.items():
+        tallies = measure(placed, options.count, name)
         for min_face_size, tally in tallies.items():
             row = {"pixels": name, "min_face_size": min_face_size, **tally.figures()}
             print(line(row), flush=True)
@@ -117,14 +122,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(
-    data_dir: Path, split: str, count: int, sizes: tuple[int, int], name: str
-) -> dict[float | None, Tally]:
+def measure(placed: Iterable[Placed], count: int, name: str) -> dict[float | None, Tally]:
     """One tally a `min_face_size`; every frame goes through all settings in turn."""
     recognitions = {size: EmotionRecognition(min_face_size=size) for size in MIN_FACE_SIZES}
     tallies = {size: Tally() for size in MIN_FACE_SIZES}
-    placed = place_faces(data_dir, split, count, sizes)
-    for one in track(placed, description=f"{name} pixels", total=count, transient=True):
+    for one in track(placed, description=name, total=count, transient=True):
         crop = recognitions[None].run_on_face(one.face)["emotion"]
         for size, recognition in recognitions.items():
             began = time.perf_counter()
@@ -149,6 +151,19 @@ def place_faces(data_dir: Path, split: str, count: int, sizes: tuple[int, int]) 
         frame = lay_on(pictures[picture], faces.images[row], size, turn, (x, y))
         square = (x - size / 2, y - size / 2, size, size)
         yield Placed(frame, square, PICTURES[picture], faces.images[row], EMOTIONS[labels[row]])
+
+
+def enlarged_faces(data_dir: Path, split: str, count: int) -> Iterator[Placed]:
+    """Faces of a split with a majority, each a picture of its own."""
+    faces = read_split(data_dir, split)
+    labels, kept = strict_majority(faces.votes)
+    for row in np.random.default_rng(0).choice(np.flatnonzero(kept), count, replace=False):
+        large = cv2.resize(
+            faces.images[row], None, fx=ENLARGEMENT, fy=ENLARGEMENT, interpolation=cv2.INTER_CUBIC
+        )
+        frame = np.dstack([np.asarray(large, dtype=np.uint8)] * 3)
+        square = 0.0, 0.0, float(frame.shape[1]), float(frame.shape[0])
+        yield Placed(frame, square, "none", faces.images[row], EMOTIONS[labels[row]])
 
 
 def lay_on(

@@ -79,9 +79,10 @@ class RetinaFace:
         min_face_size: the smallest face to find, in pixels of the frame; smaller ones may be found
             too. The picture that the network sees is scaled for it, and the time grows with its
             area. None looks at 640 pixels along the longer side. A closer look is taken at up to
-            three places where there might be a face, for the cost of 160x160 pixels each. Where
-            that finds none, the frame is looked at once more, half as large again; where faces
-            are looked for at more than 640 pixels, large ones are in an overview of 640 beside.
+            three places where there might be a face, for the cost of 160x160 pixels each, and at
+            the frame as a whole where a face might fill it. Where that finds none, the frame is
+            looked at once more, half as large again; where faces are looked for at more than 640
+            pixels, large ones are in an overview of 640 beside.
         score_threshold: faces with a lower score are left out.
         device: see `mien.sessions.create_session`.
         threads: see `mien.sessions.create_session`.
@@ -113,14 +114,29 @@ class RetinaFace:
         seen = self._look(frame_rgb, scale, self._least_score)
         if scale > overview:
             large = self._look(frame_rgb, overview, self._score_threshold)
-            seen = _joined(large, _without_pieces(seen, large, LARGEST_FACE_SIZE / scale))
+            seen = _with_large(seen, large, LARGEST_FACE_SIZE / scale)
+        if len(seen.scores) == 0:
+            return []
         sure = self._surely(frame_rgb, seen, scale, self._score_threshold)
+        limit = LARGEST_FACE_SIZE / min(scale, overview)
+        if len(sure.scores) == 0 or _sides(seen).max() > limit:
+            sure = self._with_filling(frame_rgb, sure, limit)
         again = min(AGAIN_ENLARGEMENT * min(scale, overview), LARGEST_ENLARGEMENT)
-        if len(sure.scores) == 0 < len(seen.scores) and again > scale:
+        if len(sure.scores) == 0 and again > scale:
             threshold = max(AGAIN_THRESHOLD, self._score_threshold)
             seen = self._look(frame_rgb, again, self._least_score)
             sure = self._surely(frame_rgb, seen, again, threshold)
         return _as_faces(sure)
+
+    def _with_filling(
+        self, frame_rgb: NDArray[np.uint8], sure: Candidates, limit: float
+    ) -> Candidates:
+        """What is sure, with the faces that fill the frame; their boxes count, not those found."""
+        whole = np.array([0.0, 0.0, *frame_rgb.shape[1::-1]])
+        filling = self._look_closer(frame_rgb, whole, self._score_threshold)
+        is_outgrown = _lie_in(sure, filling) & (_sides(sure) > limit)[:, None]
+        sure = _chosen(sure, np.asarray(~is_outgrown.any(axis=1)))
+        return _without_overlaps(_joined(filling, _without_pieces(sure, filling)))
 
     def _surely(
         self, frame_rgb: NDArray[np.uint8], seen: Candidates, scale: float, threshold: float
@@ -129,20 +145,22 @@ class RetinaFace:
         is_sure = np.asarray(seen.scores >= threshold)
         sure, doubts = (_without_overlaps(_chosen(seen, rows)) for rows in (is_sure, ~is_sure))
         doubts = _apart(doubts, sure)
-        is_closer = scale * CLOSER_REACH * doubts.boxes[:, 2:].max(axis=1) < CLOSER_SIDE
+        is_closer = scale * CLOSER_REACH * _sides(doubts) < CLOSER_SIDE
         for box in doubts.boxes[is_closer][:MOST_DOUBTS]:
-            found = _apart(self._look_closer(frame_rgb, box), sure)
-            sure = _joined(sure, _without_overlaps(found))
+            least_score = max(CLOSER_THRESHOLD, self._score_threshold)
+            found = self._look_closer(frame_rgb, box, least_score)
+            sure = _joined(sure, _without_overlaps(_apart(found, sure)))
         return sure
 
-    def _look_closer(self, frame_rgb: NDArray[np.uint8], box: NDArray[np.float64]) -> Candidates:
-        """What is sure of the face at a box (4,), seen in a part of the frame."""
+    def _look_closer(
+        self, frame_rgb: NDArray[np.uint8], box: NDArray[np.float64], least_score: float
+    ) -> Candidates:
+        """What is seen of the face at a box (4,) in a part of the frame."""
         reach = CLOSER_REACH * box[2:].max()
         middle = box[:2] + box[2:] / 2
         ends = np.array(frame_rgb.shape[1::-1])
         low = np.clip(middle - reach / 2, 0, ends - 1).astype(int)
         high = np.clip(middle + reach / 2, low + 1, ends).astype(int)
-        least_score = max(CLOSER_THRESHOLD, self._score_threshold)
         part = frame_rgb[low[1] : high[1], low[0] : high[0]]
         boxes, scores, landmarks = self._look(part, CLOSER_SIDE / reach, least_score)
         found = Candidates(boxes + np.array([*low, 0, 0]), scores, landmarks + low)
@@ -234,14 +252,16 @@ def _joined(one: Candidates, other: Candidates) -> Candidates:
     return Candidates(*(np.concatenate(pair) for pair in zip(one, other, strict=True)))
 
 
-def _without_pieces(found: Candidates, large: Candidates, limit: float) -> Candidates:
-    """Candidates that have not outgrown the anchors, and are no piece of a face that has.
+def _with_large(small: Candidates, large: Candidates, limit: float) -> Candidates:
+    """All of `large`, and of `small` what is no larger than the limit and no piece of a face."""
+    small = _chosen(small, _sides(small) <= limit)
+    return _joined(large, _without_pieces(small, _chosen(large, _sides(large) > limit)))
 
-    A piece is what lies in a box of `large` above the limit that has a higher score.
-    """
-    large = _chosen(large, large.boxes[:, 2:].max(axis=1) > limit)
-    pieces = (_lie_in(found, large) & (large.scores > found.scores[:, None])).any(axis=1)
-    return _chosen(found, (found.boxes[:, 2:].max(axis=1) <= limit) & ~pieces)
+
+def _without_pieces(found: Candidates, large: Candidates) -> Candidates:
+    """Candidates without those whose centre lies in a large face that is surer."""
+    is_piece = _lie_in(found, large) & (large.scores > found.scores[:, None])
+    return _chosen(found, np.asarray(~is_piece.any(axis=1)))
 
 
 def _apart(found: Candidates, others: Candidates) -> Candidates:
@@ -270,6 +290,11 @@ def _overlaps(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[n
     high = np.minimum(boxes[:, :2] + boxes[:, 2:], corner + size)
     common = np.maximum(high - low, 0).prod(axis=1)
     return np.asarray(common / (boxes[:, 2:].prod(axis=1) + size.prod() - common))
+
+
+def _sides(candidates: Candidates) -> NDArray[np.float64]:
+    """The longer side of each."""
+    return np.asarray(candidates.boxes[:, 2:].max(axis=1))
 
 
 def _chosen(candidates: Candidates, rows: NDArray[np.bool_]) -> Candidates:
