@@ -119,7 +119,7 @@ class RetinaFace:
             return []
         sure = self._surely(frame_rgb, seen, scale, self._score_threshold)
         limit = LARGEST_FACE_SIZE / min(scale, overview)
-        if len(sure.scores) == 0 or _sides(seen).max() > limit:
+        if len(sure.scores) == 0 or _sides(sure).max() > limit:
             sure = self._with_filling(frame_rgb, sure, limit)
         again = min(AGAIN_ENLARGEMENT * min(scale, overview), LARGEST_ENLARGEMENT)
         if len(sure.scores) == 0 and again > scale:
