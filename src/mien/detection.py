@@ -146,8 +146,8 @@ class RetinaFace:
         sure, doubts = (_without_overlaps(_chosen(seen, rows)) for rows in (is_sure, ~is_sure))
         doubts = _apart(doubts, sure)
         is_closer = scale * CLOSER_REACH * _sides(doubts) < CLOSER_SIDE
+        least_score = max(CLOSER_THRESHOLD, self._score_threshold)
         for box in doubts.boxes[is_closer][:MOST_DOUBTS]:
-            least_score = max(CLOSER_THRESHOLD, self._score_threshold)
             found = self._look_closer(frame_rgb, box, least_score)
             sure = _joined(sure, _without_overlaps(_apart(found, sure)))
         return sure
