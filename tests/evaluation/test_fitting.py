@@ -119,7 +119,7 @@ def said(logits: Floats, embedding: Floats) -> Classification:
     return Classification(logits.astype(np.float32), embedding.astype(np.float32))
 
 
-NONFACES = said(np.zeros((300, 8)), embedded(300, -1.0, seed=9))
+NOT_FACES = said(np.zeros((300, 8)), embedded(300, -1.0, seed=9))
 
 
 def test_likeness_finds_the_direction_between_faces_and_other_things() -> None:
@@ -159,13 +159,13 @@ def test_fewer_than_twenty_labelled_faces_are_refused(labelled: int) -> None:
     logits, labels = drawn_faces(60)
     labels[labelled:] = -1
     with pytest.raises(DataError, match=f"^{labelled} validation faces .* at least 20"):
-        fit_calibration(said(logits, embedded(60, 1.0)), labels, NONFACES)
+        fit_calibration(said(logits, embedded(60, 1.0)), labels, NOT_FACES)
 
 
 def test_twenty_labelled_faces_are_enough_also_with_classes_missing() -> None:
     logits, labels = drawn_faces(20)
     labels %= 3
-    found = fit_calibration(said(logits, embedded(20, 1.0)), labels, NONFACES)
+    found = fit_calibration(said(logits, embedded(20, 1.0)), labels, NOT_FACES)
     assert len(found.likeness_weights) == 4
     assert all(np.isfinite(value).all() for value in dataclasses.astuple(found))
 
@@ -173,22 +173,22 @@ def test_twenty_labelled_faces_are_enough_also_with_classes_missing() -> None:
 def test_the_fitted_limits_set_aside_the_shares_they_are_stated_for() -> None:
     logits, labels = drawn_faces(2_000, seed=3)
     faces = said(logits * 2, embedded(2_000, 1.0))
-    found = fit_calibration(faces, labels, NONFACES)
+    found = fit_calibration(faces, labels, NOT_FACES)
     probability = probabilities(faces.logits, found.temperature)
     assert found.temperature == pytest.approx(fit_temperature(faces.logits, labels))
     assert found.candidate_threshold == conformal_threshold(probability, labels)
     assert np.mean(uncertainty(probability) > found.most_uncertainty) == pytest.approx(0.05)
     likeness = face_likeness(faces.embedding, found)
     assert np.mean(likeness < found.least_likeness) == pytest.approx(0.05, abs=0.01)
-    assert np.mean(face_likeness(NONFACES.embedding, found)) < 0.1 < np.mean(likeness)
+    assert np.mean(face_likeness(NOT_FACES.embedding, found)) < 0.1 < np.mean(likeness)
 
 
 def test_faces_without_majority_count_for_likeness_only() -> None:
     logits, labels = drawn_faces(400, seed=4)
     embedding = embedded(400, 1.0)
-    without = fit_calibration(said(logits, embedding), labels, NONFACES)
+    without = fit_calibration(said(logits, embedding), labels, NOT_FACES)
     more = said(np.vstack([logits, np.zeros((40, 8))]), np.vstack([embedding, np.full((40, 4), 3)]))
-    found = fit_calibration(more, np.append(labels, [-1] * 40), NONFACES)
+    found = fit_calibration(more, np.append(labels, [-1] * 40), NOT_FACES)
     assert found.likeness_weights != without.likeness_weights
     for name in ("temperature", "candidate_threshold", "most_uncertainty"):
         assert getattr(found, name) == getattr(without, name)
@@ -196,7 +196,7 @@ def test_faces_without_majority_count_for_likeness_only() -> None:
 
 def test_the_fitted_values_are_plain_numbers() -> None:
     logits, labels = drawn_faces(40)
-    found = fit_calibration(said(logits, embedded(40, 1.0)), labels, NONFACES)
+    found = fit_calibration(said(logits, embedded(40, 1.0)), labels, NOT_FACES)
     for value in dataclasses.astuple(found):
         assert type(value) in (float, tuple)
     assert {type(number) for number in found.likeness_weights} == {float}

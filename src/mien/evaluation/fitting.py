@@ -57,7 +57,7 @@ def check_calibration_faces(
 
 
 def fit_calibration(
-    faces: Classification, labels: Integers, nonfaces: Classification
+    faces: Classification, labels: Integers, not_faces: Classification
 ) -> CalibrationParameters:
     """Fit on what the network says of N faces with labels (N,), and of cuts without a face.
 
@@ -70,14 +70,14 @@ def fit_calibration(
     _check_count(int(clear.sum()))
     temperature = fit_temperature(faces.logits[clear], labels[clear])
     probability = probabilities(faces.logits[clear], temperature)
-    weights, offset = fit_likeness(faces.embedding, nonfaces.embedding)
+    weights, offset = fit_likeness(faces.embedding, not_faces.embedding)
     return CalibrationParameters(
         temperature=temperature,
         candidate_threshold=conformal_threshold(probability, labels[clear]),
         likeness_weights=tuple(weights.tolist()),
         likeness_offset=offset,
         most_uncertainty=float(np.quantile(uncertainty(probability), CLEAR_SHARE)),
-        least_likeness=likeness_limit(faces.embedding, nonfaces.embedding),
+        least_likeness=likeness_limit(faces.embedding, not_faces.embedding),
     )
 
 
@@ -115,17 +115,17 @@ def conformal_threshold(probability: Floats, labels: Integers, coverage: float =
     return float(true[below - 1]) if below > 0 else 0.0
 
 
-def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], float]:
+def fit_likeness(faces: Floats, not_faces: Floats) -> tuple[NDArray[np.float64], float]:
     """Weights (D,) and offset of a logistic regression between embeddings (N, D) and (M, D).
 
     Both sides weigh the same; the weights, over standardised embeddings, are held small by a
     quadratic penalty. Newton's method; it stops when nothing moves any more.
     """
-    embedding = np.concatenate([faces, nonfaces]).astype(np.float64)
+    embedding = np.concatenate([faces, not_faces]).astype(np.float64)
     centre, spread = embedding.mean(axis=0), embedding.std(axis=0) + 1e-6
     inputs = np.column_stack([(embedding - centre) / spread, np.ones(len(embedding))])
-    target = np.repeat([1.0, 0.0], [len(faces), len(nonfaces)])
-    share = np.repeat([0.5 / len(faces), 0.5 / len(nonfaces)], [len(faces), len(nonfaces)])
+    target = np.repeat([1.0, 0.0], [len(faces), len(not_faces)])
+    share = np.repeat([0.5 / len(faces), 0.5 / len(not_faces)], [len(faces), len(not_faces)])
     penalty = np.append(np.full(embedding.shape[1], LIKENESS_PENALTY), 0.0)
     weights = np.zeros(inputs.shape[1])
     for _ in range(50):
@@ -140,12 +140,12 @@ def fit_likeness(faces: Floats, nonfaces: Floats) -> tuple[NDArray[np.float64], 
     return scaled, float(weights[-1] - scaled @ centre)
 
 
-def likeness_limit(faces: Floats, nonfaces: Floats) -> float:
+def likeness_limit(faces: Floats, not_faces: Floats) -> float:
     """The face likeness that 95 % of faces reach, each half by a regression on the other half."""
     halves = np.arange(len(faces)) % 2
     likeness = np.empty(len(faces))
     for half in (0, 1):
-        weights, offset = fit_likeness(faces[halves != half], nonfaces)
+        weights, offset = fit_likeness(faces[halves != half], not_faces)
         likeness[halves == half] = logistic(faces[halves == half] @ weights + offset)
     return float(np.quantile(likeness, 1 - LIKE_SHARE))
 

@@ -21,7 +21,7 @@ from mien.classification import Classification, classify
 from mien.datasets.faces import FaceSet
 from mien.datasets.votes import majority_places
 from mien.evaluation.fitting import calibration_faces, calibration_half, fit_calibration
-from mien.evaluation.nonfaces import made_nonfaces
+from mien.evaluation.not_faces import made_not_faces
 from mien.evaluation.scoring import network_faces
 from mien.files import replacing
 from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
@@ -33,7 +33,7 @@ from mien.training.low_rank import check_kept_variance, factorised, sample_faces
 from mien.training.run import TrainingRun
 
 OPSET = 18
-NONFACES = 3000
+NOT_FACES = 3000
 
 
 class DeployedNetwork(nn.Module):
@@ -102,7 +102,7 @@ def fitted(
     calibration = fit_calibration(
         Classification(outputs.logits[fitted_on], outputs.embedding[fitted_on]),
         truth[fitted_on],
-        classify(session, made_nonfaces(cuts[fitted_on], NONFACES)),
+        classify(session, made_not_faces(cuts[fitted_on], NOT_FACES)),
     )
     return calibration, {
         "valid_accuracy": float(right.mean()),

@@ -15,7 +15,7 @@ Image = NDArray[np.uint8]
 Generator = np.random.Generator
 
 
-def made_nonfaces(faces: Image, count: int, seed: int = 0) -> Image:
+def made_not_faces(faces: Image, count: int, seed: int = 0) -> Image:
     """Cuts without a face, uint8 (count, S, S), every kind equally often.
 
     Args:
