@@ -1,16 +1,18 @@
 import io
+import os
 import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from mien import ImageError
 from mien.images import MOST_PIXELS, read_image, to_grey, to_rgb
@@ -104,6 +106,33 @@ def test_reading_in_threads_leaves_warnings_as_they_were(tmp_path: Path, gradien
     assert warnings.filters == before
 
 
+class Slow(io.BytesIO):
+    """A file whose content does not come before it may."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.is_asked, self.may_come = Event(), Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.is_asked.set()
+        assert self.may_come.wait(60)
+        return super().read(size)
+
+
+def test_a_slow_file_does_not_hold_up_other_threads(tmp_path: Path, gradient: Frame) -> None:
+    content = encoded(Image.fromarray(gradient), "png")
+    slow = Slow(content)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(read_image, slow)
+        assert slow.is_asked.wait(60)
+        try:
+            read = pool.submit(read_image, write(tmp_path, "a.png", content)).result(timeout=60)
+        finally:
+            slow.may_come.set()
+    np.testing.assert_array_equal(read, gradient)
+    np.testing.assert_array_equal(waiting.result(), gradient)
+
+
 def encoded(image: Image.Image, kind: str, **settings: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **settings)
@@ -124,6 +153,29 @@ def test_a_truncated_file_is_refused(kind: str, share: float, tmp_path: Path) ->
     path = write(tmp_path, "part", content[: int(share * len(content))])
     with pytest.raises(ImageError, match=r"part: not a whole picture"):
         read_image(path)
+
+
+def test_a_file_of_a_kind_that_pillow_lacks_is_refused(tmp_path: Path) -> None:
+    content = bytearray(encoded(Image.new("RGB", (8, 8)), "DDS"))
+    content[80:88] = b"\4\0\0\0none"  # the compression has a name, which nobody knows
+    with pytest.raises(NotImplementedError):
+        Image.open(io.BytesIO(bytes(content)))
+    with pytest.raises(ImageError, match=r"part\.dds: not a whole picture \(Unimplemented"):
+        read_image(write(tmp_path, "part.dds", bytes(content)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the interpreter is a script of the shell")
+def test_postscript_is_handed_to_no_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = write(tmp_path, "gs", b'#!/bin/sh\ntouch "$(dirname "$0")/started"\nexit 1\n')
+    interpreter.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # it is looked for once
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n%%EOF\n"
+    with pytest.raises(ImageError, match=r"photo\.jpg: not a whole picture or of a format that"):
+        read_image(write(tmp_path, "photo.jpg", content))
+    assert not (tmp_path / "started").exists()
 
 
 def test_text_named_as_a_picture_is_refused(tmp_path: Path) -> None:

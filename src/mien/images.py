@@ -1,8 +1,9 @@
 """Pictures as they come in: arrays are checked, files are decoded."""
 
-import struct
+import io
 import threading
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,8 +23,8 @@ COLORS = ("BGR", "RGB")
 #: What is to be done with warnings is set for the whole process.
 _WARNINGS_LOCK = threading.Lock()
 
-#: What Pillow raises where a file is no whole picture.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+#: Pillow hands PostScript to an interpreter, a program of its own: nothing for a stranger's file.
+REFUSED_FORMATS = {"EPS"}
 
 #: What makes a picture upright, by its EXIF orientation. Pillow's own way writes the EXIF anew,
 #: which fails where it is damaged.
@@ -107,11 +108,14 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
             f"a {type(file).__name__} came, expected a path or an open file, as io.BytesIO(content)"
         )
     try:
-        with _WARNINGS_LOCK, warnings.catch_warnings():
+        # What is slow to open or to come must not hold up other threads, so it comes before.
+        with _opened(file) as content, _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
-            with Image.open(file) as image:
+            with Image.open(content, formats=_formats()) as image:
                 _check_size(path, image)
                 return _decode(image)
+    except ImageError:
+        raise
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -124,10 +128,9 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
         raise ImageError(
             f"{path}: not a whole picture or of a format that Pillow does not read"
         ) from error
-    except DAMAGE as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{path}: not a whole picture ({error})") from error
+    except Exception as error:  # of damaged files, Pillow's decoders raise whatever happens
+        reason = str(error) or type(error).__name__
+        raise ImageError(f"{path}: not a whole picture ({reason})") from error
 
 
 def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
@@ -155,6 +158,21 @@ def format_of(path: Path) -> str:
     return name
 
 
+def _opened(file: str | Path | BinaryIO) -> BinaryIO:
+    """A file to read anywhere in: one by its path as it is, the content of one that is open."""
+    if isinstance(file, str | Path):
+        return Path(file).open("rb")
+    with suppress(AttributeError, io.UnsupportedOperation):
+        file.seek(0)
+    return io.BytesIO(file.read())
+
+
+def _formats() -> list[str]:
+    """What pictures may be in, with the formats that a program has added to Pillow's."""
+    Image.init()
+    return [name for name in Image.ID if name not in REFUSED_FORMATS]
+
+
 def _check_size(path: str | Path, image: Image.Image) -> None:
     if image.width * image.height > MOST_PIXELS:
         raise ImageError(
@@ -178,6 +196,6 @@ def _orientation(image: Image.Image) -> int:
     """By its EXIF; upright, 1, if there is none, or a damaged one."""
     try:
         orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except DAMAGE:
+    except Exception:
         return 1
     return orientation
