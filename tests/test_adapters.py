@@ -55,6 +55,17 @@ def test_what_they_do_not_take_is_named() -> None:
         as_pyfeat([face(1)])  # type: ignore[list-item]
 
 
+def test_emotions_of_which_they_know_none_are_named() -> None:
+    own = face(1)
+    own["emotions"] = {"calm": 0.9, "tense": 0.1}
+    told = "the model's emotions are calm, tense, expected some of anger, disgust"
+    for adapter in (as_fer, as_deepface):
+        with pytest.raises(ConfigError, match=told):
+            adapter([own])
+    with pytest.raises(ConfigError, match=told):
+        as_pyfeat([frame(0, own)])
+
+
 def test_pyfeat_tells_minutes_and_seconds() -> None:
     late = StreamFrame(9, np.zeros((5, 6, 3), np.uint8), 754.9, [face(1)])
     assert as_pyfeat([late])[0]["approx_time"] == "12:34"

@@ -91,6 +91,15 @@ def test_an_unknown_label_has_a_colour(emotion: str, picture: Picture) -> None:
     assert color not in (COLORS["happiness"], COLORS["neutral"])
 
 
+@pytest.mark.parametrize(("one", "other"), [("é", "ü"), ("Ж", "Я"), ("λ", "ω")])
+def test_letters_of_other_alphabets_are_told_apart(one: str, other: str, picture: Picture) -> None:
+    drawn = [
+        draw_faces(picture, [face((150, 120, 100, 110), emotion=name, emotions={name: 1.0})])
+        for name in (one, other)
+    ]
+    assert changed(*drawn).any()
+
+
 def test_box_and_bar_have_the_same_colour(picture: Picture) -> None:
     emotions = {"bored": 0.7, "tense": 0.3}
     one = face((100, 100, 120, 130), emotion="bored", emotions=emotions)

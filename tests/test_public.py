@@ -68,6 +68,20 @@ def test_a_library_that_opencv_lacks_is_named_with_what_brings_it(tmp_path: Path
     )
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the shell of Unix closes the output")
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_output_is_no_error(closed: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m mien demo {closed}'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "mien-demo.png").stat().st_size > 10_000
+
+
 def test_version_is_printed(tmp_path: Path) -> None:
     printed = in_fresh_process("-m", "mien", "--version", cwd=tmp_path)
     assert printed == f"mien {mien.__version__}\n"

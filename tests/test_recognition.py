@@ -460,6 +460,7 @@ def test_faces_of_a_detector_may_reach_over_the_border(astronaut: Frame) -> None
         ({"min_face_size": 0}, "min_face_size is 0"),
         ({"threads": -1}, "threads is -1"),
         ({"threads": 1.5}, "threads is 1.5"),
+        ({"threads": 2**40}, "threads is 1099511627776, expected a whole number from 0 to 1,024"),
         ({"device": "tpu"}, "device is 'tpu', expected one of cpu, cuda, auto"),
     ],
 )

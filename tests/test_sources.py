@@ -349,6 +349,11 @@ def test_every_picture_of_a_gif_is_seen(tmp_path: Path, count: int) -> None:
     assert times == pytest.approx([0.2 * number for number in range(count)])
 
 
+def test_an_empty_name_is_not_the_folder_here() -> None:
+    with pytest.raises(SourceError, match=r"^an empty name came, expected a file, an address or"):
+        open_source("")
+
+
 def test_a_start_after_the_end_is_refused(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mkv", [np.zeros((48, 64, 3), np.uint8)] * 3, [0, 40, 80])
     with pytest.raises(SourceError, match=r"ends at 0\.08 s, expected to begin at 1e\+300 s"):

@@ -110,6 +110,23 @@ def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:
         table.close()
 
 
+@pytest.mark.parametrize("name", ["table.csv", "table.jsonl", "table.parquet"])
+def test_a_table_may_be_closed_twice(name: str, tmp_path: Path) -> None:
+    with open_table(tmp_path / name, EMOTIONS) as table:
+        table.write(FRAMES[0])
+        table.close()
+        content = (tmp_path / name).read_bytes()
+    assert (tmp_path / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_a_folder_is_no_table(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match=rf"{name}: is a folder, expected the name of a file"):
+        open_table(tmp_path / name, EMOTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_endings_may_be_in_capitals(tmp_path: Path) -> None:
     with open_table(tmp_path / "table.CSV", EMOTIONS, is_smoothed=False):
         pass

@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import cv2
 import numpy as np
 import pytest
@@ -120,3 +122,15 @@ def test_pairs_cost_least_together() -> None:
     assert assign(np.array([[1.0, 2.0], [1.5, 9.0]]), worst=10) == [(0, 1), (1, 0)]
     assert assign(np.array([[7.0]]), worst=6) == []
     assert assign(np.empty((0, 3)), worst=6) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_other_pairs_cost_less(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    cost = np.where(random.random((4, 5)) < 0.4, random.uniform(0, 10, (4, 5)), np.inf)
+    # A row that stays alone stands by a column of its own, as does what is worse than the worst.
+    padded = np.hstack([np.minimum(cost, 8), np.full((4, 4), 8)])
+    least = min(padded[range(4), columns].sum() for columns in permutations(range(9), 4))
+    pairs = assign(cost, worst=8)
+    assert len(dict(pairs)) == len({column for _, column in pairs}) == len(pairs)
+    assert sum(cost[pair] for pair in pairs) + 8 * (4 - len(pairs)) == pytest.approx(least)

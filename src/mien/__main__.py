@@ -1,6 +1,8 @@
 """The command `mien`, also as `python -m mien`."""
 
+import os
 import sys
+from pathlib import Path
 
 #: What servers lack for OpenCV.
 GRAPHICS = ("libGL", "libgthread", "libglib")
@@ -8,6 +10,9 @@ GRAPHICS = ("libGL", "libgthread", "libglib")
 
 def main() -> None:
     """Run the command line; Ctrl-C ends with exit code 130, whenever it comes."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it is closed: what is said goes nowhere
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     try:
         from mien.cli.app import app
 

@@ -28,7 +28,7 @@ def as_fer(faces: Iterable[FaceResult]) -> list[dict[str, Any]]:
     """As `fer.FER().detect_emotions(frame)`: box and probabilities of each face.
 
     Raises:
-        ConfigError: a face has no box.
+        ConfigError: a face has no box, or none of those emotions.
     """
     return [{"box": list(face["box"]), "emotions": _seven(face)} for face in _with_boxes(faces)]
 
@@ -37,7 +37,7 @@ def as_deepface(faces: Iterable[FaceResult]) -> list[dict[str, Any]]:
     """As `DeepFace.analyze(frame, actions=["emotion"])`: emotions in percent.
 
     Raises:
-        ConfigError: a face has no box.
+        ConfigError: a face has no box, or none of those emotions.
     """
     return [_deepface(face) for face in _with_boxes(faces)]
 
@@ -48,7 +48,7 @@ def as_pyfeat(frames: Iterable[StreamFrame]) -> list[dict[str, Any]]:
     `pandas.DataFrame(as_pyfeat(frames))` makes the table.
 
     Raises:
-        ConfigError: what came are no frames of `stream`.
+        ConfigError: what came are no frames of `stream`, or a face has none of those emotions.
     """
     rows = []
     for frame in frames:
@@ -67,7 +67,12 @@ def _with_boxes(faces: Iterable[FaceResult]) -> list[FaceResult]:
 
 
 def _seven(face: FaceResult, names: dict[str, str] = SHORT_NAMES) -> dict[str, float]:
-    known = {ours: face["emotions"].get(ours, 0.0) for ours in names}
+    emotions = face["emotions"]
+    if names.keys().isdisjoint(emotions):
+        raise ConfigError(
+            f"the model's emotions are {', '.join(emotions)}, expected some of {', '.join(names)}"
+        )
+    known = {ours: emotions.get(ours, 0.0) for ours in names}
     whole = sum(known.values()) or 1.0
     return {names[ours]: value / whole for ours, value in known.items()}
 

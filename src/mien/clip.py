@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from mien.drawing import draw_faces
-from mien.errors import ConfigError
+from mien.errors import ConfigError, SourceError
 from mien.files import check_writable
 from mien.recognition import SMOOTHING_S, EmotionRecognition
 from mien.sources import is_address_or_camera, open_source
@@ -120,7 +121,8 @@ def analyse_clip(
         stopped: asked before every frame.
 
     Raises:
-        SourceError: the source can't be opened, or is damaged; what was found before is written.
+        SourceError: the source can't be opened, shows no frame, or is damaged; what was found
+            before is written.
         OSError: a file can't be written; so far as it was, it can be read.
     """
     sampling, labels = job.sampling, recognition.labels
@@ -129,6 +131,9 @@ def analyse_clip(
     with ExitStack() as files:
         frames = recognition.stream(job.source, **vars(sampling))
         files.enter_context(closing(frames))
+        first = next(frames, None)  # nothing is written of a video that has none
+        if first is None:
+            raise SourceError(f"{job.source}: no frame is shown from {sampling.start_s:g} s on")
         if job.plot is not None:
             check_writable(job.plot.parent)
         table = writer = None
@@ -138,9 +143,9 @@ def analyse_clip(
         if job.out is not None:
             writer = VideoWriter(job.out, job.sound, sampling.start_s, sampling.end_s)
             files.enter_context(writer)
-        for frame in frames:
-            if job.plot is not None and timeline.frames == 0:
-                files.callback(timeline.draw, job.plot)
+        if job.plot is not None:
+            files.callback(timeline.draw, job.plot)
+        for frame in chain([first], frames):
             timeline.add(frame)
             if table is not None:
                 table.write(frame)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import chain
 from math import ceil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,10 +31,13 @@ DARK, LIGHT, DIM = "#000000", "#FFFFFF", "#CCCCCC"
 SHADE = "#000000DC"
 #: Font sizes in pixels: the least one, and the least one where the picture is too small for it.
 LEAST_SIZE, TINY_SIZE = 11, 8
+#: In the folder of matplotlib.
+OTHER_FONT = Path("mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
 #: Between a box and what belongs to it, in pixels.
 GAP = 2
 
 Picture = NDArray[np.uint8]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 #: x, y, width and height, in pixels.
 Box = Sequence[int]
 
@@ -106,7 +111,7 @@ def _panel(face: FaceResult, size: int) -> Image.Image:
     size = max(TINY_SIZE, round(0.85 * size))
     names = [_writing(name, size) for name in face["emotions"]]
     margin, bar_width, share_width = 1 + size // 3, 5 * size, _writing(">99%", size).width
-    row_height = names[0].height
+    row_height = max(name.height for name in names)
     bar_x = margin + max(name.width for name in names) + margin
     width = bar_x + bar_width + margin + share_width + margin
     plate = Image.new("RGBA", (width, len(names) * row_height + margin), SHADE)
@@ -206,15 +211,25 @@ def _line_width(face: FaceResult, room: tuple[int, int]) -> int:
     return max(1, min(round(min(room) / 250), min(face["box"][2:]) // 24))
 
 
+def font_for(text: str, size: int) -> Font:
+    """Pillow's own font, or for letters outside ASCII, which it lacks, matplotlib's DejaVu Sans.
+
+    That has those of alphabets, but not of Chinese, Japanese and Korean.
+    """
+    return _font(size, text.isascii())
+
+
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _font(size: int, is_ascii: bool) -> Font:
+    package = None if is_ascii else find_spec("matplotlib")
+    path = Path((package and package.origin) or "").parent / OTHER_FONT
+    return ImageFont.truetype(str(path), size) if path.is_file() else ImageFont.load_default(size)
 
 
 @lru_cache(maxsize=1024)
 def _writing(text: str, size: int) -> Image.Image:
-    """A line of text as a mask; all lines of a size are equally high."""
-    font = _font(size)
+    """A line of text as a mask; all lines of a size and font are equally high."""
+    font = font_for(text, size)
     left, _, right, _ = font.getbbox(text)
     height = 1 + ceil(font.getbbox("(g|")[3])
     mask = Image.new("L", (max(1, ceil(right - left)), height))

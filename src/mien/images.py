@@ -159,12 +159,14 @@ def format_of(path: Path) -> str:
 
 
 def _opened(file: str | Path | BinaryIO) -> BinaryIO:
-    """A file to read anywhere in: one by its path as it is, the content of one that is open."""
-    if isinstance(file, str | Path):
-        return Path(file).open("rb")
-    with suppress(AttributeError, io.UnsupportedOperation):
-        file.seek(0)
-    return io.BytesIO(file.read())
+    """A file on the disk, or the content of what may come bit by bit."""
+    if not isinstance(file, str | Path):
+        with suppress(AttributeError, io.UnsupportedOperation):
+            file.seek(0)
+        return io.BytesIO(file.read())
+    if Path(file).is_fifo():
+        return io.BytesIO(Path(file).read_bytes())
+    return Path(file).open("rb")
 
 
 def _formats() -> list[str]:

@@ -62,8 +62,6 @@ class EmotionRecognition:
         threads: int = 0,
         min_face_size: float | None = None,
     ) -> None:
-        if not isinstance(threads, int) or threads < 0:
-            raise ConfigError(f"threads is {threads!r}, expected a whole number from 0")
         self._device, self._threads = device, threads
         self._model = open_model(model, device, threads)
         self._open_detector = partial(_open_detector, detector, min_face_size, device)

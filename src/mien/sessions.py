@@ -8,11 +8,14 @@ from pathlib import Path
 # same reason no other module loads it first.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+import numpy as np
 import onnxruntime
 
 from mien.errors import ConfigError
 
 DEVICES = ("cpu", "cuda", "auto")
+#: More than any machine has cores.
+MOST_THREADS = 1024
 CUDA = "CUDAExecutionProvider"
 #: The share of the processor that a container was given: microseconds, of so many (cgroup 2).
 GRANTED = Path("/sys/fs/cgroup/cpu.max")
@@ -29,10 +32,14 @@ def create_session(
         threads: how many threads one call may take; 0 for one a core.
 
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: there is no such device here, or no such number of threads.
     """
+    if not isinstance(threads, int | np.integer) or not 0 <= threads <= MOST_THREADS:
+        raise ConfigError(
+            f"threads is {threads!r}, expected a whole number from 0 to {MOST_THREADS:,}"
+        )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or granted_cores()
+    options.intra_op_num_threads = int(threads) or granted_cores()
     options.log_severity_level = 3
     # Threads that spin while they wait would take the cores from a second session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

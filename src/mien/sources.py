@@ -122,6 +122,8 @@ def open_source(
     _check_seconds(start_s, end_s)
     if live and (isinstance(source, str | Path | int | Source) or not isinstance(source, Iterable)):
         raise ConfigError("live is for iterables of frames; cameras are live as they are")
+    if isinstance(source, str) and not source:
+        raise SourceError("an empty name came, expected a file, an address or a camera's number")
     if isinstance(source, str | Path) and not is_address_or_camera(source):
         return _open_file(Path(source), every, start_s, end_s)
     if start_s or end_s is not None:

@@ -111,7 +111,9 @@ class Table(ABC):
 
 
 def check_table_path(path: Path) -> None:
-    """Raise ConfigError if there is no such format, or a package for it is missing."""
+    """Raise ConfigError if no table of that name can be written."""
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder, expected the name of a file")
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
@@ -267,6 +269,8 @@ class ParquetTable(Table):
 
     def close(self) -> None:
         """Finish the file."""
+        if self._file.closed:
+            return
         if self._waiting:
             self._write_group()
         self._writer.close()

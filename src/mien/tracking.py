@@ -7,7 +7,7 @@ a face whose place has become uncertain does not take the place of one that is s
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Box = Sequence[float]
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 #: A face that is looked for in vain for so long, in seconds, is somebody new when it comes back.
 PATIENCE_S = 1.5
@@ -184,6 +185,27 @@ def assign(cost: Floats, worst: float) -> list[tuple[int, int]]:
 
     Leaving a row or a column alone costs half of `worst`.
     """
+    return [
+        (int(rows[row]), int(columns[column]))
+        for rows, columns in _groups(cost <= worst)
+        for row, column in _assigned(cost[np.ix_(rows, columns)], worst)
+    ]
+
+
+def _groups(is_possible: NDArray[np.bool_]) -> Iterator[tuple[Places, Places]]:
+    """Rows and columns that possible pairs join, if only by way of others."""
+    is_left = is_possible.any(axis=1)
+    while is_left.any():
+        rows = is_possible[:, is_possible[is_left.argmax()]].any(axis=1)
+        while (
+            more := is_possible[:, is_possible[rows].any(axis=0)].any(axis=1)
+        ).sum() > rows.sum():
+            rows = more
+        is_left &= ~rows
+        yield np.flatnonzero(rows), np.flatnonzero(is_possible[rows].any(axis=0))
+
+
+def _assigned(cost: Floats, worst: float) -> list[tuple[int, int]]:
     rows, columns = cost.shape
     size = rows + columns
     square = np.full((size, size), worst / 2)

@@ -11,9 +11,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
-from mien.drawing import draw_faces
+from mien.drawing import draw_faces, font_for
 from mien.errors import ConfigError
 from mien.images import write_image
 from mien.streaming import CLOSING_S, StreamFrame
@@ -253,7 +253,8 @@ def with_text(image_rgb: Image, lines: Sequence[str]) -> Image:
     picture = Picture.fromarray(image_rgb)
     pen = ImageDraw.Draw(picture)
     size = max(13, min(picture.size) // 36)
-    font, text, place = ImageFont.load_default(size=size), "\n".join(lines), (size, size)
+    text, place = "\n".join(lines), (size, size)
+    font = font_for(text, size)
     left, top, right, bottom = pen.multiline_textbbox(place, text, font=font)
     margin = size // 2
     pen.rectangle((left - margin, top - margin, right + margin, bottom + margin), "#000000")

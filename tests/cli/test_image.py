@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -151,7 +152,7 @@ def test_files_folders_and_globs_are_found_once(arguments: list[str], images: li
     assert [line["image"] for line in lines_of(stdout)] == [str(Path(image)) for image in images]
 
 
-@pytest.mark.parametrize("path", ["gone.png", "gone/", "*.bmp", "empty", "x" * 5000])
+@pytest.mark.parametrize("path", ["", "gone.png", "gone/", "*.bmp", "empty", "x" * 5000])
 def test_a_path_without_pictures_is_an_error(path: str, folder: Path) -> None:
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.txt").write_text("no picture")
@@ -229,6 +230,34 @@ def test_an_earlier_table_stays_where_no_picture_was_read(given: str, folder: Pa
     assert code == 1
     assert given in errors[0]
     assert (folder / "faces.csv").read_text() == "earlier"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such pipes")
+def test_what_was_found_before_ctrl_c_is_printed(folder: Path) -> None:
+    os.mkfifo(folder / "never.png")
+    command = [sys.executable, "-m", "mien", "image", "a.jpg", "never.png"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        (folder / "never.png").open("wb"),  # waits until it is read, after a.jpg
+    ):
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout.split()[-4:-1] == [b"a.jpg", b"1", b"happiness"]
+
+
+def test_a_picture_that_can_not_be_written_does_not_stop_the_others(
+    folder: Path, astronaut_path: Path
+) -> None:
+    shutil.copy(astronaut_path, folder / f"{'x' * 250}.jpg")
+    code, stdout, (error,) = run("a.jpg", f"{'x' * 250}.jpg", "sub/a.jpg", "--out", "out")
+    assert code == 1
+    assert stdout.count("happiness") == 2
+    assert "File name too long" in error
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "a-2-emotions.png",
+        "a-emotions.png",
+    ]
 
 
 @pytest.mark.parametrize("name", ["new/faces.csv", "faces.jsonl"])

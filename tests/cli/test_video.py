@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.video import VideoWriter
-from tests.made import write_video
+from tests.made import write_sound, write_video
 
 FRAMES, STEP_MS = 12, 80
 
@@ -207,6 +207,20 @@ def test_a_failure_leaves_an_earlier_plot(folder: Path, tmp_path: Path) -> None:
     ):
         assert run(*arguments, "--plot", tmp_path / "plot.png").returncode == 1
         assert (tmp_path / "plot.png").read_text() == "earlier"
+
+
+def test_a_part_without_frames_leaves_earlier_files(tmp_path: Path) -> None:
+    write_sound(tmp_path / "sound.mkv", 2.0, "aac")
+    with VideoWriter(tmp_path / "short.mp4", tmp_path / "sound.mkv") as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8), 0.0)
+    outputs = {"--table": "t.csv", "--out": "o.mp4", "--plot": "p.png"}
+    for name in outputs.values():
+        (tmp_path / name).write_text("earlier")
+    given = [text for option, name in outputs.items() for text in (option, tmp_path / name)]
+    done = run(tmp_path / "short.mp4", "--start", 1, *given)
+    assert done.returncode == 1
+    assert done.stderr == f"mien: {tmp_path / 'short.mp4'}: no frame is shown from 1 s on\n"
+    assert {(tmp_path / name).read_text() for name in outputs.values()} == {"earlier"}
 
 
 def test_lines_are_whole_in_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

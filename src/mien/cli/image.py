@@ -60,7 +60,7 @@ def image(
 ) -> None:
     """Recognise the emotions on pictures.
 
-    A picture that can't be read is reported and left out; the exit code is 1 then.
+    A picture that can't be read, or written, is reported and left out; the exit code is 1 then.
     """
     from mien.recognition import EmotionRecognition
     from mien.tables import check_table_path, open_picture_table
@@ -81,12 +81,13 @@ def image(
     rows: list[tuple[Path, Sequence[FaceResult]]] = []
     is_any_done = False
     with ExitStack() as outputs:
+        outputs.callback(_print_rows, rows)  # also where Ctrl-C or a full disk ends it
         written = None
         bar = outputs.enter_context(console.progress_bar("Pictures"))
         for done, path in enumerate(found, start=1):
             try:
                 faces = _recognise(recognition, path, out and out / names[path], bars)
-            except ImageError as error:
+            except (ImageError, OSError) as error:
                 problems.append(str(error))
                 if as_json:
                     console.say(json.dumps({"image": str(path), "error": str(error)}))
@@ -101,8 +102,6 @@ def image(
                 else:
                     rows.append((path, faces))
             bar.update(done, len(found))
-    if rows:
-        console.table(_TABLE_HEAD, _table_rows(rows))
     for output in (out, table):
         if output is not None and is_any_done:
             console.note(f"{output}: written")
@@ -142,6 +141,11 @@ def _recognise(
     if annotated is not None:
         write_image(annotated, draw_faces(picture, faces, bars))
     return faces
+
+
+def _print_rows(rows: Sequence[tuple[Path, Sequence["FaceResult"]]]) -> None:
+    if rows:
+        console.table(_TABLE_HEAD, _table_rows(rows))
 
 
 def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:

@@ -20,6 +20,8 @@ def files_of(text: str, suffixes: Container[str], what: str) -> list[Path]:
     Raises:
         SourceError: there is none, or it can't be looked at.
     """
+    if not text:
+        raise SourceError(f"an empty name came, expected {what}")
     path = Path(text)
     try:
         if path.is_dir():
