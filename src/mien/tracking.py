@@ -89,6 +89,12 @@ class Track:
         self.spread = self.spread - np.outer(gain, self.spread[0])
         self.side += 0.5 * (side - self.side)
 
+    def reached(self, centres: Floats, sides: Floats) -> Places:
+        """Those of N faces, at centres (N, 2), that are near enough, however much covers them."""
+        covered = (PLACE_DEVIATION + COVER_DEVIATION) * np.maximum(sides, self.side)
+        squares = ((centres - self.centre) ** 2).sum(axis=1)
+        return np.flatnonzero(squares <= FARTHEST_DEVIATIONS**2 * (self.spread[0, 0] + covered**2))
+
     def surprise(self, centre: Floats, side: float, cover: float) -> float:
         """How unlikely a face is there: minus the log of a density that is 1 for what is sure."""
         variance = float(self.spread[0, 0]) + _place_variance(max(side, self.side), cover)
@@ -127,15 +133,15 @@ class Tracker:
         ]
         for track in self._tracks:
             track.move_on(elapsed)
-        centres = [np.array([x + w / 2, y + h / 2]) for x, y, w, h in boxes]
-        sides = [float(np.sqrt(w * h)) for _, _, w, h in boxes]
+        corners, sizes = np.array(boxes, dtype=np.float64).reshape(-1, 2, 2).swapaxes(0, 1)
+        centres, sides = corners + sizes / 2, np.sqrt(sizes.prod(axis=1))
         looks = [look_of(cut) for cut in cuts]
         covers = _covers(boxes)
         cost = np.full((len(self._tracks), len(boxes)), np.inf)
         for row, track in enumerate(self._tracks):
-            for column in range(len(boxes)):
+            for column in track.reached(centres, sides):
                 cost[row, column] = _cost(
-                    track, centres[column], sides[column], looks[column], covers[column]
+                    track, centres[column], float(sides[column]), looks[column], covers[column]
                 )
         owners: list[Track | None] = [None] * len(boxes)
         for row, column in assign(cost, WORST_COST):
@@ -144,7 +150,7 @@ class Tracker:
             if track not in owners and not _is_hidden(track, boxes):
                 track.absent_s += elapsed
         return [
-            self._followed(owners[place], centres[place], sides[place], looks[place], cover)
+            self._followed(owners[place], centres[place], float(sides[place]), looks[place], cover)
             for place, cover in enumerate(covers)
         ]
 
