@@ -145,7 +145,7 @@ def test_a_large_frame_is_looked_at_in_parts_and_every_face_is_found_once(
     boxes = np.array([face.box for face in found])
     middles = boxes[:, :2] + boxes[:, 2:] / 2
     for place in places:
-        wanted = np.array(place) + (126, 97)
+        wanted = np.add(place, (126, 97))
         assert (np.abs(middles - wanted).max(axis=1) < 15).sum() == 1
 
 
