@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mien import DataError
+from mien.datasets.inspection import inspect
 from mien.datasets.sets import has_split, read_data_set, read_split
 from mien.datasets.votes import majority_targets, soft_targets
 from mien.labels import EMOTIONS
@@ -46,6 +47,15 @@ def test_a_data_set_has_the_splits_that_its_manifest_names(
     assert has_split(ferplus_dir, "valid")
     with pytest.raises(DataError, match="no face is in the split 'valid'"):
         read_split(tmp_path, "valid")
+
+
+@pytest.mark.parametrize("name", ["begun.json", "manifest.csv"])
+def test_a_set_whose_making_was_interrupted_is_told_as_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    told = r"no set\.json, so no finished set of faces; make it with 'mien prepare', which goes on"
+    for look in (read_data_set, inspect):
+        with pytest.raises(DataError, match=told):
+            look(tmp_path)
 
 
 def test_ferplus_needs_no_test_split(tmp_path: Path, ferplus_dir: Path) -> None:

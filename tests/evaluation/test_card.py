@@ -117,9 +117,42 @@ def test_the_card_says_where_the_model_comes_from(text: str) -> None:
     assert "- Cost of the training: one afternoon" in text
 
 
-def test_the_settings_are_toml(text: str) -> None:
+def settings_of(card: Path) -> dict[str, Any]:
+    text = card.read_text(encoding="utf-8")
     (settings,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert tomllib.loads(settings) == PROVENANCE["settings"]
+    return tomllib.loads(settings)
+
+
+def test_the_settings_are_toml(reports: Path, tmp_path: Path) -> None:
+    write_card(tmp_path / "card.md", read_report(reports / "valid"))
+    assert settings_of(tmp_path / "card.md") == PROVENANCE["settings"]
+
+
+def test_settings_that_come_to_nothing_are_left_out(reports: Path, tmp_path: Path) -> None:
+    report = read_report(reports / "valid")
+    kept = {"labels": ["calm", "😀"], "teacher": [], "initial_weights": ""}
+    for teacher, view, left in (
+        ([], "whole", {}),
+        (["a.ckpt"], "same", {"teacher_view": "same"}),
+        (["a.ckpt"], "whole", {"teacher_view": "whole", "teacher_whole_share": 1.0}),
+    ):
+        teaching = {"teacher_view": view, "teacher_whole_share": 1.0}
+        settings = kept | {"teacher": teacher} | teaching
+        provenance = report.values["provenance"] | {"settings": settings}
+        values = report.values | {"provenance": provenance}
+        write_card(tmp_path / "card.md", replace(report, values=values))
+        assert settings_of(tmp_path / "card.md") == kept | {"teacher": teacher} | left
+
+
+def test_every_data_set_has_an_option(reports: Path, tmp_path: Path) -> None:
+    report = read_report(reports / "valid")
+    one = {"faces": 10, "votes": "labels of folder"}
+    data = {"train": one | {"sets": [one, one]}, "valid": one}
+    values = report.values | {"provenance": report.values["provenance"] | {"data": data}}
+    write_card(tmp_path / "card.md", replace(report, values=values))
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    for command in ("train", "validate"):
+        assert f"mien {command} --data-dir DATA_DIR_1 --data-dir DATA_DIR_2 --model" in text
 
 
 def test_limits_and_the_law_are_named(text: str) -> None:
@@ -264,4 +297,27 @@ def test_what_is_no_report_is_refused(tmp_path: Path, content: str | None, messa
     if content is not None:
         (tmp_path / "scores.json").write_text(content)
     with pytest.raises(DataError, match=re.escape(message)):
+        read_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"provenance": None},
+        {"votes": None},
+        {"labels": None},
+        {"confusion": "none"},
+        {"confusion": [[1]]},
+        {"certainty": {"risk_coverage": []}},
+    ],
+    ids=str,
+)
+def test_what_is_of_another_kind_is_told_as_damage(
+    changed: dict[str, Any], reports: Path, tmp_path: Path
+) -> None:
+    values = json.loads((reports / "valid" / "scores.json").read_text())
+    certainty = values["certainty"] | changed.get("certainty", {})
+    text = json.dumps(values | changed | {"certainty": certainty})
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(DataError, match=r"scores\.json: damaged"):
         read_report(tmp_path)

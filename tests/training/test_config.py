@@ -23,7 +23,7 @@ def test_an_unknown_setting_names_the_nearest_known_one() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "epochs is 0, expected at least 1"),
+        ({"epochs": 0}, "epochs is 0, expected from 1 to 1000000"),
         ({"epochs": 2.5}, r"epochs is 2.5, expected a whole number"),
         ({"epochs": True}, "epochs is True"),
         ({"dropout": 1.5}, "dropout is 1.5, expected from 0 to 0.95"),
@@ -36,7 +36,11 @@ def test_an_unknown_setting_names_the_nearest_known_one() -> None:
         ({"labels": ["anger"]}, "two different names"),
         ({"labels": []}, "two different names"),
         ({"teacher": [1]}, r"teacher is \(1,\), expected a list of names"),
-        ({"batch_size": 1}, "batch_size is 1, expected at least 2"),
+        ({"batch_size": 1}, "batch_size is 1, expected from 2 to 1000000"),
+        ({"threads": 100_000}, "threads is 100000, expected from 0 to 1024"),
+        ({"label_mode": "multi_target", "label_smoothing": 0.1}, "it goes with no label_smoothing"),
+        ({"label_mode": "multi_target", "mixing_share": 0.1}, "it goes with no label_smoothing"),
+        ({"label_mode": "multi_target", "teacher": ["default"]}, "it goes with no label_smoothing"),
         ({"seed": 10**30}, "seed is 1000"),
         ({"labels": "anger"}, "labels is 'anger', expected a list of names"),
     ],

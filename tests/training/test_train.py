@@ -1,12 +1,15 @@
 """Training in real processes: finished, interrupted, killed, and continued."""
 
 import csv
+import json
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,16 @@ import torch
 
 from mien import EmotionRecognition
 from mien.datasets.ferplus import read_split
-from mien.errors import MienError
+from mien.errors import ConfigError, DataError, MienError, ModelError
+from mien.evaluation.fitting import calibration_half
 from mien.evaluation.scoring import classify_faces
 from mien.model_file import open_model
+from mien.training.config import TrainingConfig
+from mien.training.export import export
+from mien.training.faces import TrainingFaces
+from mien.training.run import TrainingRun
 from mien.training.train import Training
-from tests.made import made_face, write_ferplus
+from tests.made import made_face, write_ferplus, write_prepared_faces
 
 SETTINGS = """
 network = "residual_xs"
@@ -194,7 +202,7 @@ def test_an_earlier_training_is_not_overwritten(ferplus_dir: Path, uninterrupted
     assert "is there already" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["model.csv", "model.png"])
+@pytest.mark.parametrize("name", ["model.csv", "model.png", "model.leaks.csv"])
 def test_other_files_of_that_name_are_not_overwritten(
     ferplus_dir: Path, tmp_path: Path, name: str
 ) -> None:
@@ -256,6 +264,78 @@ def test_resuming_with_other_data_is_refused(
     done = mien(*again, "--data-dir", str(other))
     assert done.returncode == 1
     assert "began with other training data" in done.stderr
+
+
+def test_the_settings_on_a_card_can_be_trained_with(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    model, report, card = uninterrupted / "model.onnx", tmp_path / "report", tmp_path / "card.md"
+    for arguments in (
+        ("validate", "--data-dir", ferplus_dir, "--model", model, "--report", report),
+        ("card", report, "--out", card),
+    ):
+        assert mien(*map(str, arguments)).returncode == 0
+    settings = re.findall(r"^```toml\n(.*?)^```", card.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "card.toml").write_text(*settings)
+    done = mien(
+        *("train", "--data-dir", str(ferplus_dir), "--model-path", str(tmp_path / "again.onnx")),
+        *("--config", str(tmp_path / "card.toml"), "--epochs", "1"),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("batch_size", "step"), [(32, 2), (320, 1)])
+def test_a_training_that_diverges_leaves_no_model(
+    ferplus_dir: Path, tmp_path: Path, batch_size: int, step: int
+) -> None:
+    # Of the larger batches there is one: only what comes of its step tells.
+    settings = ("--batch-size", str(batch_size), "--epochs", "1", "--warmup", "0")
+    done = mien(*command(ferplus_dir, tmp_path, *settings, "--learning-rate", "1e30"))
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(rf"mien: the loss is (nan|inf) at step {step}: begin anew with a .*", last)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_a_network_that_answers_no_numbers_is_not_exported(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs", device="cpu"))
+    for weight in run.average.parameters():
+        weight.fill_(torch.nan)
+    with pytest.raises(ModelError, match="what is no finite number: its training has diverged"):
+        export(run, TrainingFaces.read([ferplus_dir]), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_faces_to_score_by_nothing_is_exported(ferplus_dir: Path, tmp_path: Path) -> None:
+    faces = TrainingFaces.read([ferplus_dir])
+    alone = tuple(one.select(calibration_half(one)) for one in faces.valid)
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs", device="cpu"))
+    with pytest.raises(DataError, match="no validation face of the half that models are scored by"):
+        export(run, replace(faces, valid=alone), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_label_that_no_face_shows_is_named(tmp_path: Path) -> None:
+    data, labels = tmp_path / "data", ("fear", "other")
+    write_prepared_faces(data, {"train": 8, "valid": 8}, labels)
+    content = json.loads((data / "set.json").read_text())
+    content["labels"].append("rage")
+    (data / "set.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="no face to learn from shows rage; name the labels to"):
+        Training([data], tmp_path / "model.onnx", None, {"labels": [*labels, "rage"]})
+
+
+def test_a_checkpoint_with_a_changed_bit_is_refused(
+    ferplus_dir: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    content = bytearray((uninterrupted / "model.ckpt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "model.ckpt").write_bytes(content)
+    done = mien(*command(ferplus_dir, tmp_path, "--resume"))
+    assert done.returncode == 1
+    assert re.search(r"model\.ckpt: not a readable checkpoint \(.* is damaged\)", done.stderr)
 
 
 def test_resuming_without_a_whole_checkpoint_is_refused(ferplus_dir: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from mien.files import replacing
 
 SET_FILE = "set.json"
 MANIFEST_FILE = "manifest.csv"
+#: Stands in a folder while it is being made.
+BEGUN_FILE = "begun.json"
 FORMAT = 1
 SPLITS = ("train", "valid", "test")
 COLUMNS = ("path", "split", "emotion", "group", "source", "frame", "edition")
@@ -75,8 +77,8 @@ class PreparedSet:
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether a folder is a finished prepared-faces folder."""
-    return (folder / SET_FILE).is_file()
+    """Whether a folder is a prepared-faces folder, finished or not."""
+    return any((folder / name).exists() for name in (SET_FILE, MANIFEST_FILE, BEGUN_FILE))
 
 
 def write_prepared(folder: Path, prepared: PreparedSet) -> None:
@@ -133,7 +135,7 @@ def _read_set_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(
             f"{path.parent}: no {path.name}, so no finished set of faces; "
-            "make it with 'mien prepare'"
+            "make it with 'mien prepare', which goes on where it was interrupted"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a readable JSON file ({error})") from error

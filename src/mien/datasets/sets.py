@@ -39,7 +39,7 @@ def read_data_set(folder: Path, splits: Sequence[str] = SPLITS) -> DataSet:
         DataError: the data set is missing, unfinished or damaged, or a person or a video of it
             stands in two splits.
     """
-    if not _looks_prepared(folder):
+    if not is_prepared(folder):
         there = [split for split in splits if split != "test" or ferplus.has_split(folder, split)]
         return DataSet(folder, {split: ferplus.read_split(folder, split) for split in there})
     prepared = read_prepared(folder)
@@ -56,7 +56,7 @@ def has_split(folder: Path, split: str) -> bool:
     Raises:
         DataError: a manifest is unfinished or damaged.
     """
-    if not _looks_prepared(folder):
+    if not is_prepared(folder):
         return ferplus.has_split(folder, split)
     return any(face.split == split for face in read_prepared(folder).faces)
 
@@ -67,7 +67,7 @@ def read_split(folder: Path, split: str) -> FaceSet:
     Raises:
         DataError: as `read_data_set`, or there is no such split.
     """
-    if not _looks_prepared(folder):
+    if not is_prepared(folder):
         return ferplus.read_split(folder, split)
     splits = read_data_set(folder, [split]).splits
     if split not in splits:
@@ -80,11 +80,6 @@ def check_different(folders: Sequence[Path]) -> None:
     for place, folder in enumerate(folders):
         if folder.resolve() in [other.resolve() for other in folders[:place]]:
             raise ConfigError(f"the data set {folder} is named twice")
-
-
-def _looks_prepared(folder: Path) -> bool:
-    """Whether a folder holds prepared faces, finished or not."""
-    return is_prepared(folder) or (folder / MANIFEST_FILE).exists()
 
 
 def _face_set(folder: Path, prepared: PreparedSet, faces: Sequence[PreparedFace]) -> FaceSet:

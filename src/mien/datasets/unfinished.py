@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mien.datasets.cutting import Outcome
-from mien.datasets.manifest import SET_FILE, PreparedFace, PreparedSet, write_prepared
+from mien.datasets.manifest import BEGUN_FILE, SET_FILE, PreparedFace, PreparedSet, write_prepared
 from mien.errors import DataError
 from mien.files import replacing
 
-BEGUN_FILE = "begun.json"
 SKIPPED_FILE = "skipped.csv"
 
 

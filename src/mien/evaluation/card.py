@@ -11,6 +11,7 @@ from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path, PurePath
 from string import Template
+from types import UnionType
 from typing import Any
 from urllib.parse import quote
 
@@ -40,10 +41,17 @@ UNSTATED = "not stated"
 
 
 #: What a card needs of `scores.json` beside scores.
-FURTHER_VALUES = (
-    *("model", "split", "votes", "labels", "provenance"),
-    *("accuracy_without_training_duplicates", "kullback_leibler_to_votes"),
-)
+FURTHER_VALUES: dict[str, type | UnionType] = {
+    "model": str,
+    "split": str,
+    "votes": str,
+    "labels": list,
+    "provenance": dict,
+    "accuracy_without_training_duplicates": dict | None,
+    "kullback_leibler_to_votes": float | int,
+}
+#: The share of the faces, the least uncertain ones, whose accuracy a card tells.
+COVERAGE = 0.85
 
 
 @dataclass(frozen=True)
@@ -97,15 +105,21 @@ def read_report(folder: Path) -> StoredReport:
         with _reading(not_faces_path, "benchmarks/not_faces.py") as values:
             not_faces, measured = from_plain(NotFaces, values), values["model"]
     with _reading(path, "mien validate") as values:
-        if missing := [name for name in FURTHER_VALUES if name not in values]:
-            raise KeyError(missing[0])
+        for name, kind in FURTHER_VALUES.items():
+            if not isinstance(values[name], kind):
+                raise TypeError(f"{name} is {values[name]!r:.100}")
         if measured not in (None, values["model"]):
             raise DataError(f"{not_faces_path}: of {measured}, expected of {values['model']}")
         changes = values["robustness"] or ()
+        scores, certainty = from_plain(Scores, values), from_plain(Certainty, values["certainty"])
+        if np.array(scores.confusion, dtype=np.int64).shape != (len(values["labels"]),) * 2:
+            raise ValueError(f"confusion is {scores.confusion!r:.100}")
+        if COVERAGE not in [one.coverage for one in certainty.risk_coverage]:
+            raise ValueError(f"risk_coverage does not tell of {COVERAGE}")
         return StoredReport(
             values,
-            from_plain(Scores, values),
-            from_plain(Certainty, values["certainty"]),
+            scores,
+            certainty,
             tuple(from_plain(ChangeScores, one) for one in changes),
             not_faces,
         )
@@ -207,7 +221,7 @@ def card_text(
         robustness=_robustness(report.changes),
         origin=_bullets(_origin(provenance, cost)),
         making=_making(values, made),
-        settings=_toml(provenance.get("settings", {})),
+        settings=_toml(_that_count(provenance.get("settings", {}))),
         measuring=_code(_measuring(report, other)),
         split=values["split"],
         pictures=quote(pictures),
@@ -291,7 +305,7 @@ def _rare_classes(report: StoredReport, other: StoredReport | None) -> str:
 
 
 def _certainty(certainty: Certainty) -> list[str]:
-    at_85 = next(one for one in certainty.risk_coverage if one.coverage == 0.85)
+    at_85 = next(one for one in certainty.risk_coverage if one.coverage == COVERAGE)
     return [
         f"The candidates hold the crowd's majority in {percent(certainty.candidates_hold)}; "
         f"there are {certainty.mean_candidates:.2f} of them on average.",
@@ -406,7 +420,21 @@ def _measuring(report: StoredReport, other: StoredReport | None) -> list[str]:
 
 
 def _data_dir(values: dict[str, Any]) -> str:
+    """One folder, or more, with the option between them."""
+    train = values["provenance"].get("data", {}).get("train", {})
+    if sets := len(train.get("sets", ())):
+        return " --data-dir ".join(f"DATA_DIR_{place}" for place in range(1, sets + 1))
     return "ferplus" if _is_of_ferplus(values) else "DATA_DIR"
+
+
+def _that_count(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those of the teaching that come to nothing, which `mien train` refuses."""
+    idle = set()
+    if not settings.get("teacher"):
+        idle = {name for name in settings if name.startswith("teacher_")}
+    elif settings.get("teacher_view") != "whole":
+        idle = {"teacher_whole_share"}
+    return {name: value for name, value in settings.items() if name not in idle}
 
 
 def _code(lines: Sequence[str]) -> str:
@@ -415,7 +443,9 @@ def _code(lines: Sequence[str]) -> str:
 
 def _toml(settings: dict[str, Any]) -> str:
     """Settings as TOML, whose values of these kinds JSON writes in the same way."""
-    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+    return "\n".join(
+        f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()
+    )
 
 
 def _area(auroc: float | None) -> str:

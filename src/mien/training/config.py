@@ -39,8 +39,8 @@ class TrainingConfig:
     fixed: tuple[str, ...] = _setting((), "Parts of the network, by their names in PyTorch, that stay as they begin.")
     stochastic_depth: float = _setting(0.1, "Share of skipped blocks of residual_..., at the deepest one.", 0, 0.95)
 
-    epochs: int = _setting(40, "Length of the schedule.", 1)
-    batch_size: int = _setting(128, "Images a step.", 2)
+    epochs: int = _setting(40, "Length of the schedule.", 1, 1_000_000)
+    batch_size: int = _setting(128, "Images a step.", 2, 1_000_000)
     learning_rate: float = _setting(0.12, "Highest learning rate.", 0)
     warmup: float = _setting(0.08, "Share of the schedule with linear warm-up, before the cosine decay.", 0, 1)
     momentum: float = _setting(0.9, "Nesterov momentum of the gradient descent.", 0, 1)
@@ -79,12 +79,19 @@ class TrainingConfig:
     seed: int = _setting(0, "Seed of everything that is drawn.", 0, 2**63 - 1)
     precision: str = _setting("auto", "auto, float32 or bfloat16 (mixed).")
     device: str = _setting("auto", "auto, cpu or cuda.")
-    threads: int = _setting(0, "Threads on the CPU; 0: as many as there are cores.", 0)
+    threads: int = _setting(0, "Threads on the CPU; 0: as many as there are cores.", 0, 1024)
     # fmt: on
 
     def __post_init__(self) -> None:
         for setting in dataclasses.fields(self):
             _check_value(setting, getattr(self, setting.name))
+        if self.label_mode == "multi_target" and (
+            self.label_smoothing or self.mixing_share or self.teacher
+        ):
+            raise ConfigError(
+                "label_mode 'multi_target' takes the best of the classes with votes: it goes with "
+                "no label_smoothing, mixing_share or teacher, which add others"
+            )
         labels = self.labels
         if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels:
             raise ConfigError(f"labels must be at least two different names, got {list(labels)}")

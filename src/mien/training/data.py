@@ -15,6 +15,11 @@ from mien.datasets.votes import known_targets, majority_places, training_targets
 from mien.errors import ConfigError, DataError
 from mien.training.config import TrainingConfig
 
+NONE_TO_SCORE_BY = (
+    "no validation face of the half that models are scored by has a majority for a label; "
+    "there are too few of them"
+)
+
 
 class SetShare(NamedTuple):
     """How many faces of the training data one set has, and how often each is drawn an epoch."""
@@ -132,7 +137,7 @@ def scoring_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingDat
     """
     parts = [_majority(faces, config) for faces in sets]
     if not any(len(targets) for _, targets in parts):
-        raise DataError(f"none of {sum(map(len, sets))} faces has a majority for a known label")
+        raise DataError(NONE_TO_SCORE_BY)
     return _joined(parts, sets, [SetShare(len(images)) for images, _ in parts], config)
 
 

@@ -20,6 +20,7 @@ from mien.alignment import CANONICAL_LANDMARKS
 from mien.classification import Classification, classify
 from mien.datasets.faces import FaceSet
 from mien.datasets.votes import majority_places
+from mien.errors import DataError, ModelError
 from mien.evaluation.fitting import calibration_faces, calibration_half, fit_calibration
 from mien.evaluation.not_faces import made_not_faces
 from mien.evaluation.scoring import network_faces
@@ -27,6 +28,7 @@ from mien.files import replacing
 from mien.model_file import METADATA_KEY, CalibrationParameters, ModelMetadata
 from mien.sessions import create_session
 from mien.training.config import TrainingConfig
+from mien.training.data import NONE_TO_SCORE_BY
 from mien.training.faces import TrainingFaces
 from mien.training.folding import AFTER, folded
 from mien.training.low_rank import check_kept_variance, factorised, sample_faces
@@ -70,7 +72,8 @@ def export(
 
     Raises:
         ConfigError: the share is out of range.
-        DataError: too few faces of `valid` have a label to calibrate on.
+        DataError: too few faces of `valid` have a label to calibrate on or to score by.
+        ModelError: what the network answers are no finite numbers.
     """
     check_kept_variance(kept_variance)
     labels, side = run.config.labels, run.config.input_size
@@ -89,15 +92,22 @@ def fitted(
     """Calibration of a network from one half of `valid`, and its scores on the other.
 
     Raises:
-        DataError: too few faces of `valid` have a label to calibrate on.
+        DataError: too few faces of `valid` have a label to calibrate on or to score by.
+        ModelError: what the network answers are no finite numbers.
     """
     valid = faces.valid
     truth = np.concatenate([majority_places(one.votes, one.labels, labels) for one in valid])
     cuts = np.concatenate([network_faces(one, side) for one in valid])
     fitted_on = np.concatenate([calibration_faces(faces.train, one) for one in valid])
     chosen_by = ~np.concatenate([calibration_half(one) for one in valid]) & (truth >= 0)
+    if not chosen_by.any():
+        raise DataError(NONE_TO_SCORE_BY)
     session = create_session(content)
     outputs = classify(session, cuts)
+    if not all(np.isfinite(values).all() for values in outputs):
+        raise ModelError(
+            "the network answers with what is no finite number: its training has diverged"
+        )
     right = outputs.logits[chosen_by].argmax(axis=1) == truth[chosen_by]
     calibration = fit_calibration(
         Classification(outputs.logits[fitted_on], outputs.embedding[fitted_on]),

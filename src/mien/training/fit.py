@@ -74,19 +74,24 @@ def fit(
         rate = run.set_learning_rate(total_steps)
         rows = torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
         loss = train_step(run, data, rows.to(data.images.device), teachers)
-        if not math.isfinite(loss):
-            name = "another name and " if run.history else ""  # a checkpoint has taken this one
-            raise MienError(
-                f"the loss is {loss} at step {run.step + 1}: begin anew with {name}a lower "
-                f"learning_rate than {config.learning_rate}"
-            )
         run.step += 1
+        _check_finite(run, loss)
         run.epoch_loss += loss
         run.epoch_seconds += time.perf_counter() - began
         on_step(Progress(run.step, total_steps, epoch, loss, batch_size))
         if run.step % steps_per_epoch == 0:
             _finish_epoch(run, scoring, epoch, rate, steps_per_epoch)
             on_epoch()
+
+
+def _check_finite(run: TrainingRun, loss: float) -> None:
+    if math.isfinite(loss):
+        return
+    name = "another name and " if run.history else ""  # a checkpoint has taken this one
+    raise MienError(
+        f"the loss is {loss} at step {run.step}: begin anew with {name}a lower "
+        f"learning_rate than {run.config.learning_rate}"
+    )
 
 
 def batches(faces: int, batch_size: int) -> tuple[int, int]:
@@ -250,6 +255,7 @@ def _finish_epoch(
     run: TrainingRun, scoring: TrainingData, epoch: int, rate: float, steps: int
 ) -> None:
     loss, accuracy = score(run.average, scoring, run.config.batch_size)
+    _check_finite(run, loss)
     run.history.append(
         {
             "epoch": epoch + 1,

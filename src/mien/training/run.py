@@ -137,14 +137,15 @@ class TrainingRun:
             raise ModelError(f"{path}: does not fit this version of mien ({error})") from error
         config = _same_settings(path, began, settings or {})
         try:
-            run = cls._of(build_network(config), config, state["data"], state["teachers"])
+            run = cls._of(build_network(config), config, state["data"], list(state["teachers"]))
             if state.get("match"):  # earlier ones have none
                 run.learn_embeddings(EmbeddingMatch.of_state(state["match"]))
             run.network.load_state_dict(state["network"])
             run.average.load_state_dict(state["average"])
             run.optimizer.load_state_dict(state["optimizer"])
-            run.step, run.history = state["step"], state["history"]
-            run.epoch_loss, run.epoch_seconds = state["epoch_loss"], state["epoch_seconds"]
+            run.step, run.history = int(state["step"]), list(state["history"])
+            run.epoch_loss = float(state["epoch_loss"])
+            run.epoch_seconds = float(state["epoch_seconds"])
             run.initial_digest = state.get("initial", "")  # earlier ones do not say
         except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             if isinstance(error, ConfigError):

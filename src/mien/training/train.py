@@ -15,7 +15,7 @@ from mien.files import check_writable
 from mien.training.augment import Draw, as_taught, change, spoil
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
-from mien.training.data import scoring_data, training_data
+from mien.training.data import TrainingData, scoring_data, training_data
 from mien.training.embeddings import EmbeddingMatch
 from mien.training.export import export
 from mien.training.faces import TrainingFaces
@@ -42,7 +42,7 @@ class TrainingFiles:
 
     def check_free(self) -> None:
         """Raise ConfigError if one of the files that come of the training is there."""
-        for path in (self.model, self.checkpoint, self.table, self.curves):
+        for path in (self.model, self.checkpoint, self.table, self.curves, self.leaks):
             if path.exists():
                 raise ConfigError(
                     f"{path} is there already: go on with its training (--resume), "
@@ -110,6 +110,7 @@ class Training:
         _check_teaching(config, asked)
         self.faces = TrainingFaces.read(data_dirs)
         data = training_data(self.faces.train, config)
+        _check_labels(config, data)
         check_calibration_faces(self.faces.train, self.faces.valid, config.labels)
         teachers = [load_teacher(name, config) for name in config.teacher]
         digests = [teacher.digest for teacher in teachers]
@@ -168,7 +169,6 @@ class Training:
         if stopped() and self.run.step == 0:
             raise KeyboardInterrupt
         self.files.check_writable()
-        write_leaks(self.files.leaks, self.faces.leaks)
         if self.asks_beforehand:
             self.ask_teachers(lambda *_: None)
         parts = (self.run, self.data, self.scoring, self.teachers)
@@ -180,9 +180,10 @@ class Training:
         self.save()
 
     def save(self) -> None:
-        """Write the checkpoint and the table."""
+        """Write the checkpoint, the table and the list of leaks."""
         self.run.save(self.files.checkpoint)
         write_table(self.files.table, self.run.history)
+        write_leaks(self.files.leaks, self.faces.leaks)
 
     def finish(self) -> None:
         """Write the model file and the curves."""
@@ -202,6 +203,15 @@ def _check_teaching(config: TrainingConfig, asked: dict[str, Any]) -> None:
         raise ConfigError("teacher_embedding is of changed faces, but teacher_view is 'clean'")
     if config.teacher_embedding > 0 and config.mixing_share > 0:
         raise ConfigError("teacher_embedding is of whole faces, but mixing_share is not 0")
+
+
+def _check_labels(config: TrainingConfig, data: TrainingData) -> None:
+    """Raise ConfigError if there is nothing to learn a label from: it would be learnt as never."""
+    for label, share in zip(config.labels, data.targets.sum(dim=0).tolist(), strict=True):
+        if share == 0:
+            raise ConfigError(
+                f"no face to learn from shows {label}; name the labels to learn (--labels)"
+            )
 
 
 def export_checkpoint(

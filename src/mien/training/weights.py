@@ -1,6 +1,7 @@
 """Weights from files: of torch, and of models."""
 
 import hashlib
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,13 @@ def read_torch_file(path: Path, kind: str) -> Any:
         ModelError: the file is missing or damaged.
     """
     try:
+        if zipfile.is_zipfile(path):  # torch does not look at the checksums
+            with zipfile.ZipFile(path) as archive:
+                if name := archive.testzip():
+                    raise ModelError(f"{path}: not a readable {kind} ({name} is damaged)")
         return torch.load(path, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except FileNotFoundError:
         raise ModelError(f"{path}: no such {kind}") from None
     except Exception as error:  # torch raises many kinds for a damaged file
