@@ -182,13 +182,14 @@ class RetinaFace:
         low = np.clip(middle - reach / 2, 0, ends - 1).astype(int)
         high = np.clip(middle + reach / 2, low + 1, ends).astype(int)
         part = frame_rgb[low[1] : high[1], low[0] : high[0]]
-        boxes, scores, landmarks = self._look(part, CLOSER_SIDE / reach, least_score)
-        found = Candidates(boxes + np.array([*low, 0, 0]), scores, landmarks + low)
+        found = _moved(self._look(part, CLOSER_SIDE / reach, least_score), *low)
         return _chosen(found, _overlaps(found.boxes, box) >= LEAST_AGREEMENT)
 
     def _look(self, frame_rgb: NDArray[np.uint8], scale: float, least_score: float) -> Candidates:
         """What the network sees in a frame (H, W, 3) scaled by a factor; a large one in parts."""
         height, width = frame_rgb.shape[:2]
+        if max(height, width) * scale <= LARGEST_PART_SIDE:
+            return self._look_at_once(frame_rgb, scale, least_score)
         parts = product(_parts(height, scale), _parts(width, scale))
         return _joined(
             *(
@@ -205,34 +206,42 @@ class RetinaFace:
         scale: float,
         least_score: float,
     ) -> Candidates:
+        """What is a part's own of what the network sees in it."""
         part = frame_rgb[rows.begin : rows.end, columns.begin : columns.end]
-        picture = _scaled(part, scale)
+        found = _moved(self._look_at_once(part, scale, least_score), columns.begin, rows.begin)
+        middles = found.boxes[:, :2] + found.boxes[:, 2:] / 2
+        return _chosen(found, columns.owns(middles[:, 0]) & rows.owns(middles[:, 1]))
+
+    def _look_at_once(
+        self, frame_rgb: NDArray[np.uint8], scale: float, least_score: float
+    ) -> Candidates:
+        height, width = frame_rgb.shape[:2]
+        picture = _scaled(frame_rgb, scale)
         offsets, scores, points = self._session.run(
             ["loc", "conf", "landmarks"], {"input": self._planes.filled(picture)}
         )
         likely = np.flatnonzero(scores[0, :, 1] >= least_score)
         anchors = _anchors(*picture.shape[:2])[likely]
-        back = np.array(part.shape[1::-1]) / picture.shape[1::-1]
-        corner = np.array([columns.begin, rows.begin])
-        boxes = _decode_boxes(offsets[0, likely], anchors) * np.tile(back, 2)
-        landmarks = _decode_landmarks(points[0, likely], anchors) * back + corner
-        boxes[:, :2] += corner
-        middles = boxes[:, :2] + boxes[:, 2:] / 2
-        found = Candidates(boxes, scores[0, likely, 1].astype(np.float64), landmarks)
-        return _chosen(found, columns.owns(middles[:, 0]) & rows.owns(middles[:, 1]))
+        back = np.array([width / picture.shape[1], height / picture.shape[0]])
+        return Candidates(
+            _decode_boxes(offsets[0, likely], anchors) * np.tile(back, 2),
+            scores[0, likely, 1].astype(np.float64),
+            _decode_landmarks(points[0, likely], anchors) * back,
+        )
 
 
 def _parts(side: int, scale: float) -> list[Part]:
     """The parts of a side of a frame that is scaled by a factor; they overlap by a face."""
     overlap = LARGEST_FACE_SIZE / scale
     count = max(1, math.ceil((side - overlap) / (LARGEST_PART_SIDE / scale - overlap)))
-    ends = [0.0, *(overlap / 2 + (side - overlap) * np.arange(1, count) / count), float(side)]
+    step = (side - overlap) / count
+    ends = [-math.inf, *(overlap / 2 + step * place for place in range(1, count)), math.inf]
     return [
         Part(
-            max(0, math.floor(first - overlap / 2)),
-            min(side, math.ceil(last + overlap / 2)),
-            first if first > 0 else -math.inf,
-            last if last < side else math.inf,
+            max(0, math.floor(max(first, 0) - overlap / 2)),
+            min(side, math.ceil(min(last, side) + overlap / 2)),
+            first,
+            last,
         )
         for first, last in pairwise(ends)
     ]
@@ -301,6 +310,12 @@ class _Planes(threading.local):
         for plane, channel, centred in zip(planes, channels[::-1], CENTRED_BGR, strict=True):
             cv2.LUT(channel, centred, dst=plane)
         return planes[None]
+
+
+def _moved(candidates: Candidates, x: int, y: int) -> Candidates:
+    """Candidates of a part of a frame, in the frame."""
+    boxes, scores, landmarks = candidates
+    return Candidates(boxes + np.array([x, y, 0, 0]), scores, landmarks + np.array([x, y]))
 
 
 def _joined(*some: Candidates) -> Candidates:
