@@ -180,8 +180,8 @@ def test_sentence(accuracies: Sequence[Accuracy]) -> str:
     if not scores:
         return ""
     return (
-        f"On Test the same run gives {' and '.join(scores)}. mien's score there is read once a\n"
-        "published model and stands in [experiments.md](experiments.md).\n"
+        f"On Test the same run gives {' and '.join(scores)}. mien's score there is\n"
+        "measured once for each published model: see the [model card](model-card.md).\n"
     )
 
 

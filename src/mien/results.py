@@ -35,7 +35,7 @@ class FaceAnswer(TypedDict):
         confidence: its calibrated probability.
         emotions: the probability of every class; they sum to 1.
         uncertainty: entropy of `emotions` over its largest possible value.
-        candidates: classes that hold the crowd's majority in 95 % of cases; `emotion` is first.
+        candidates: classes meant to hold the crowd's majority in 95 % of cases; `emotion` is first.
         face_likeness: how much the cut looks like the faces the network learnt from, 0 to 1.
         uncertain: too ambiguous, or too unlike a face, to act on.
     """

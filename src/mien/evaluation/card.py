@@ -50,6 +50,7 @@ FURTHER_VALUES: dict[str, type | UnionType] = {
     "accuracy_without_training_duplicates": dict | None,
     "kullback_leibler_to_votes": float | int,
 }
+CALIBRATED_ON = "Validation split, by which settings are chosen, and of which half calibrates"
 #: The share of the faces, the least uncertain ones, whose accuracy a card tells.
 COVERAGE = 0.85
 
@@ -253,7 +254,7 @@ def _data(report: StoredReport) -> list[str]:
     data = report.values["provenance"].get("data", {})
     lines = [
         f"{what}: {one['faces']:,} faces, by the {one['votes']}"
-        for what, name in (("Training split", "train"), ("Calibrated and chosen on", "valid"))
+        for what, name in (("Training split", "train"), (CALIBRATED_ON, "valid"))
         if (one := data.get(name))
     ]
     lines.append(
@@ -428,12 +429,12 @@ def _data_dir(values: dict[str, Any]) -> str:
 
 
 def _that_count(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those of the teaching that come to nothing, which `mien train` refuses."""
-    idle = set()
+    """Settings without those of a machine, and without those that `mien train` refuses as idle."""
+    idle = {"device", "threads"}
     if not settings.get("teacher"):
-        idle = {name for name in settings if name.startswith("teacher_")}
+        idle |= {name for name in settings if name.startswith("teacher_")}
     elif settings.get("teacher_view") != "whole":
-        idle = {"teacher_whole_share"}
+        idle |= {"teacher_whole_share"}
     return {name: value for name, value in settings.items() if name not in idle}
 
 
