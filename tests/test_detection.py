@@ -137,7 +137,7 @@ def test_a_large_frame_is_looked_at_in_parts_and_every_face_is_found_once(
     astronaut_rgb: Frame,
 ) -> None:
     frame = np.full((3000, 4000, 3), 90, np.uint8)
-    places = [(x, y) for x in range(100, 3700, 397) for y in range(100, 2700, 397)]
+    places = [(x, y) for x in range(286, 3700, 397) for y in range(212, 2700, 397)]
     for x, y in places:  # at seams as well
         frame[y : y + 240, x : x + 240] = astronaut_rgb[20:260, 100:340]
     found = RetinaFace(min_face_size=20).detect(frame)

@@ -194,7 +194,27 @@ def test_open_files_are_read(tmp_path: Path, gradient: Frame) -> None:
         read_image(content)  # type: ignore[arg-type]
 
 
+def test_of_a_file_on_the_disk_no_more_is_read_than_tells_what_it_is(tmp_path: Path) -> None:
+    with (tmp_path / "film.mp4").open("w+b") as file:
+        file.truncate(3_000_000_000)
+        with pytest.raises(ImageError, match="not a whole picture or of a format that mien does"):
+            read_image(file)
+        assert file.tell() < 1_000_000
+
+
+def test_a_lack_of_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks_memory(*_: object) -> None:
+        raise MemoryError
+
+    path = write(tmp_path, "a.png", encoded(Image.new("RGB", (8, 8)), "PNG"))
+    monkeypatch.setattr(Image.Image, "convert", lacks_memory)
+    with pytest.raises(MemoryError):
+        read_image(path)
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        read_image("")
     with pytest.raises(ImageError, match=r"gone\.png: no such file"):
         read_image(tmp_path / "gone.png")
     with pytest.raises(ImageError, match="a folder, expected a picture"):

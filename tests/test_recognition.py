@@ -469,6 +469,11 @@ def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
         EmotionRecognition(**settings)
 
 
+def test_threads_may_be_of_numpy(faces: list[Frame], single_answers: list[FaceAnswer]) -> None:
+    recognition = EmotionRecognition(threads=np.int64(1))  # type: ignore[arg-type]
+    assert_alike([recognition.run_on_face(faces[0])], single_answers[:1])
+
+
 @pytest.mark.skipif(
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here"
 )

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mien import sessions
@@ -10,10 +9,6 @@ from mien.models import read_packaged
 def threads_of_a_session(threads: int = 0) -> int:
     session = sessions.create_session(read_packaged("default-int8"), threads=threads)
     return int(session.get_session_options().intra_op_num_threads)
-
-
-def test_threads_may_be_of_numpy() -> None:
-    assert threads_of_a_session(np.int64(3)) == 3  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

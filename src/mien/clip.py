@@ -133,7 +133,8 @@ def analyse_clip(
         files.enter_context(closing(frames))
         first = next(frames, None)  # nothing is written of a video that has none
         if first is None:
-            raise SourceError(f"{job.source}: no frame is shown from {sampling.start_s:g} s on")
+            end = "on" if sampling.end_s is None else f"to {sampling.end_s:g} s"
+            raise SourceError(f"{job.source}: no frame is shown from {sampling.start_s:g} s {end}")
         if job.plot is not None:
             check_writable(job.plot.parent)
         table = writer = None

@@ -214,7 +214,7 @@ def _line_width(face: FaceResult, room: tuple[int, int]) -> int:
 def font_for(text: str, size: int) -> Font:
     """Pillow's own font, or for letters outside ASCII, which it lacks, matplotlib's DejaVu Sans.
 
-    That has those of alphabets, but not of Chinese, Japanese and Korean.
+    That has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic ones.
     """
     return _font(size, text.isascii())
 

@@ -1,9 +1,12 @@
 """Pictures as they come in: arrays are checked, files are decoded."""
 
 import io
+import os
+import stat
 import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -108,13 +111,13 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
             f"a {type(file).__name__} came, expected a path or an open file, as io.BytesIO(content)"
         )
     try:
-        # What is slow to open or to come must not hold up other threads, so it comes before.
+        # What comes through a pipe may be slow, but must not hold up other threads.
         with _opened(file) as content, _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
             with Image.open(content, formats=_formats()) as image:
                 _check_size(path, image)
                 return _decode(image)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
@@ -126,7 +129,7 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: too large ({error})") from error
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{path}: not a whole picture or of a format that Pillow does not read"
+            f"{path}: not a whole picture or of a format that mien does not read"
         ) from error
     except Exception as error:  # of damaged files, Pillow's decoders raise whatever happens
         reason = str(error) or type(error).__name__
@@ -158,15 +161,25 @@ def format_of(path: Path) -> str:
     return name
 
 
-def _opened(file: str | Path | BinaryIO) -> BinaryIO:
-    """A file on the disk, or the content of what may come bit by bit."""
-    if not isinstance(file, str | Path):
+@contextmanager
+def _opened(file: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """A file on the disk as it is, or the content of what may come bit by bit."""
+    if isinstance(file, str | Path):
+        with open(file, "rb") as opened:  # noqa: PTH123 - an empty path would be the folder here
+            yield opened if _is_on_disk(opened) else io.BytesIO(opened.read())
+    elif _is_on_disk(file):
+        yield file
+    else:
         with suppress(AttributeError, io.UnsupportedOperation):
             file.seek(0)
-        return io.BytesIO(file.read())
-    if Path(file).is_fifo():
-        return io.BytesIO(Path(file).read_bytes())
-    return Path(file).open("rb")
+        yield io.BytesIO(file.read())
+
+
+def _is_on_disk(file: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (AttributeError, OSError):  # it has no number
+        return False
 
 
 def _formats() -> list[str]:

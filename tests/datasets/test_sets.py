@@ -49,10 +49,13 @@ def test_a_data_set_has_the_splits_that_its_manifest_names(
         read_split(tmp_path, "valid")
 
 
-@pytest.mark.parametrize("name", ["begun.json", "manifest.csv"])
-def test_a_set_whose_making_was_interrupted_is_told_as_one(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "goes_on"),
+    [("begun.json", ", which goes on where it was interrupted"), ("manifest.csv", "")],
+)
+def test_an_unfinished_set_is_told_as_one(tmp_path: Path, name: str, goes_on: str) -> None:
     (tmp_path / name).write_text("")
-    told = r"no set\.json, so no finished set of faces; make it with 'mien prepare', which goes on"
+    told = rf"no set\.json, so no finished set of faces; make it with 'mien prepare'{goes_on}$"
     for look in (read_data_set, inspect):
         with pytest.raises(DataError, match=told):
             look(tmp_path)

@@ -144,15 +144,15 @@ def test_settings_that_come_to_nothing_are_left_out(reports: Path, tmp_path: Pat
         assert settings_of(tmp_path / "card.md") == kept | {"teacher": teacher} | left
 
 
-def test_every_data_set_has_an_option(reports: Path, tmp_path: Path) -> None:
+def test_every_data_set_of_the_training_has_an_option(reports: Path, tmp_path: Path) -> None:
     report = read_report(reports / "valid")
     one = {"faces": 10, "votes": "labels of folder"}
     data = {"train": one | {"sets": [one, one]}, "valid": one}
     values = report.values | {"provenance": report.values["provenance"] | {"data": data}}
     write_card(tmp_path / "card.md", replace(report, values=values))
     text = (tmp_path / "card.md").read_text(encoding="utf-8")
-    for command in ("train", "validate"):
-        assert f"mien {command} --data-dir DATA_DIR_1 --data-dir DATA_DIR_2 --model" in text
+    assert "mien train --data-dir DATA_DIR_1 --data-dir DATA_DIR_2 --model" in text
+    assert "mien validate --data-dir DATA_DIR --model" in text
 
 
 def test_limits_and_the_law_are_named(text: str) -> None:

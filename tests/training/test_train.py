@@ -22,6 +22,7 @@ from mien.datasets.ferplus import read_split
 from mien.errors import ConfigError, DataError, MienError, ModelError
 from mien.evaluation.fitting import calibration_half
 from mien.evaluation.scoring import classify_faces
+from mien.labels import EMOTIONS
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig
 from mien.training.export import export
@@ -317,14 +318,17 @@ def test_without_faces_to_score_by_nothing_is_exported(ferplus_dir: Path, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_label_that_no_face_shows_is_named(tmp_path: Path) -> None:
-    data, labels = tmp_path / "data", ("fear", "other")
-    write_prepared_faces(data, {"train": 8, "valid": 8}, labels)
+def test_a_label_that_no_face_shows_takes_a_teacher(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_prepared_faces(data, {"train": 14, "valid": 140}, EMOTIONS[:-1])
     content = json.loads((data / "set.json").read_text())
-    content["labels"].append("rage")
+    content["labels"].append(EMOTIONS[-1])
     (data / "set.json").write_text(json.dumps(content))
-    with pytest.raises(ConfigError, match="no face to learn from shows rage; name the labels to"):
-        Training([data], tmp_path / "model.onnx", None, {"labels": [*labels, "rage"]})
+    settings = {"network": "residual_xs"}
+    with pytest.raises(ConfigError, match="no face to learn from shows contempt; name the labels"):
+        Training([data], tmp_path / "model.onnx", None, settings)
+    taught = Training([data], tmp_path / "model.onnx", None, settings | {"teacher": ["default"]})
+    assert taught.run.config.labels == EMOTIONS
 
 
 def test_a_checkpoint_with_a_changed_bit_is_refused(

@@ -133,9 +133,11 @@ def _read_set_file(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
+        is_begun = (path.parent / BEGUN_FILE).exists()
+        how = ", which goes on where it was interrupted" if is_begun else ""
         raise DataError(
             f"{path.parent}: no {path.name}, so no finished set of faces; "
-            "make it with 'mien prepare', which goes on where it was interrupted"
+            f"make it with 'mien prepare'{how}"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a readable JSON file ({error})") from error

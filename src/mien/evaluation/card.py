@@ -388,7 +388,7 @@ def _making(values: dict[str, Any], made: str | None) -> str:
     if made is not None:
         return f"{made}\n\nThe settings of the last training:"
     preparation = [FERPLUS_PREPARATION] if _editions(values) == {TABLE_EDITION} else []
-    folder = _data_dir(values)
+    folder = _training_dirs(values)
     training = f"mien train --data-dir {folder} --model-path model.onnx --config settings.toml"
     commands = [*preparation, training, *_making_small(values, folder)]
     return f"{_code(commands)}\n\nwith these `settings.toml`:"
@@ -405,7 +405,8 @@ def _making_small(values: dict[str, Any], folder: str) -> list[str]:
 
 def _measuring(report: StoredReport, other: StoredReport | None) -> list[str]:
     values = report.values
-    model = f"--data-dir {_data_dir(values)} --model {PurePath(values['model']).name}"
+    folder = "ferplus" if _is_by_ferplus(values) else "DATA_DIR"
+    model = f"--data-dir {folder} --model {PurePath(values['model']).name}"
     split, changed = values["split"], " --robustness" if report.changes else ""
     lines = [f"mien validate {model} --split {split}{changed} --report {split}"]
     if report.not_faces is not None:
@@ -420,7 +421,7 @@ def _measuring(report: StoredReport, other: StoredReport | None) -> list[str]:
     ]
 
 
-def _data_dir(values: dict[str, Any]) -> str:
+def _training_dirs(values: dict[str, Any]) -> str:
     """One folder, or more, with the option between them."""
     train = values["provenance"].get("data", {}).get("train", {})
     if sets := len(train.get("sets", ())):

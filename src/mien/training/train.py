@@ -110,7 +110,8 @@ class Training:
         _check_teaching(config, asked)
         self.faces = TrainingFaces.read(data_dirs)
         data = training_data(self.faces.train, config)
-        _check_labels(config, data)
+        if not resume and not (config.teacher and config.teacher_share > 0):
+            _check_labels(config, data)
         check_calibration_faces(self.faces.train, self.faces.valid, config.labels)
         teachers = [load_teacher(name, config) for name in config.teacher]
         digests = [teacher.digest for teacher in teachers]
