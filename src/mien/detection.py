@@ -193,12 +193,12 @@ class RetinaFace:
         parts = product(_parts(height, scale), _parts(width, scale))
         return _joined(
             *(
-                self._look_at(frame_rgb, rows, columns, scale, least_score)
+                self._look_at_part(frame_rgb, rows, columns, scale, least_score)
                 for rows, columns in parts
             )
         )
 
-    def _look_at(
+    def _look_at_part(
         self,
         frame_rgb: NDArray[np.uint8],
         rows: Part,

@@ -212,6 +212,7 @@ def _groups(is_possible: NDArray[np.bool_]) -> Iterator[tuple[Places, Places]]:
 
 
 def _assigned(cost: Floats, worst: float) -> list[tuple[int, int]]:
+    """As `assign`, for rows and columns of one group."""
     rows, columns = cost.shape
     size = rows + columns
     square = np.full((size, size), worst / 2)
