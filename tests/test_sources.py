@@ -429,7 +429,7 @@ def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:
 def test_a_stream_that_falls_silent_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.sources.SILENCE_S", 0.5)
+    monkeypatch.setattr("mien.sources.video_file.SILENCE_S", 0.5)
     write_video(tmp_path / "film.ts", [BLACK] * 10, [40 * step for step in range(10)])
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
         is_seen = threading.Event()

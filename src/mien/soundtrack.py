@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.errors import SourceError
-from mien.sources import MICROSECONDS
+from mien.sources.clock import MICROSECONDS
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
