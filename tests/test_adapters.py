@@ -53,6 +53,11 @@ def test_what_they_do_not_take_is_named() -> None:
             adapter([cut_out])
     with pytest.raises(ConfigError, match="a dict came, expected frames of 'stream'"):
         as_pyfeat([face(1)])  # type: ignore[list-item]
+    frame = StreamFrame(0, np.zeros((5, 6, 3), np.uint8), 0.0, [face(1)])
+    with pytest.raises(ConfigError, match="a StreamFrame came, expected a list"):
+        as_fer(frame)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="a StreamFrame came, expected a list"):
+        as_pyfeat(frame)  # type: ignore[arg-type]
 
 
 def test_emotions_of_which_they_know_none_are_named() -> None:

@@ -309,6 +309,27 @@ def test_a_stream_has_the_model_that_was_opened(
     assert frame.faces[0]["confidence"] == pytest.approx(face["confidence"], abs=1e-6)
 
 
+def test_the_class_of_a_detector_is_no_detector() -> None:
+    with pytest.raises(ConfigError, match="detector is the class FixedDetector, expected an obj"):
+        EmotionRecognition(detector=FixedDetector)  # type: ignore[arg-type]
+
+
+def test_a_detector_of_the_caller_may_draw_into_what_it_is_given(astronaut: Frame) -> None:
+    class Painting:
+        def detect(self, frame_rgb: Frame) -> list[DetectedFace]:
+            frame_rgb[:] = 0
+            return [DetectedFace((168.0, 63.0, 103.0, 144.0))]
+
+    frame = astronaut.copy()
+    recognition = EmotionRecognition(detector=Painting())
+    (face,) = recognition.run(frame, color="RGB")
+    (expected,) = recognition.run(frame, color="RGB", boxes=[face["box"]])
+    assert face["emotions"] == expected["emotions"]
+    (streamed,) = recognition.stream([frame], color="RGB")
+    np.testing.assert_array_equal(streamed.image_rgb, astronaut)
+    np.testing.assert_array_equal(frame, astronaut)
+
+
 @pytest.mark.parametrize("detector", [None, object(), 3])
 def test_what_cannot_detect_is_no_detector(detector: Any) -> None:
     with pytest.raises(ConfigError, match=r"detector is a \w+, expected retinaface, mtcnn, or"):

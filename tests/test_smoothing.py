@@ -41,3 +41,10 @@ def test_what_lies_far_back_is_forgotten() -> None:
 def test_other_time_constants_are_refused(seconds: float) -> None:
     with pytest.raises(ConfigError, match="smoothing_s is"):
         Smoother(seconds)
+
+
+def test_time_that_stands_still_counts_as_a_frame() -> None:
+    smoother = Smoother(0.5)
+    smoother.update([1], np.array([[1.0, 0.0]]), 7.0)
+    smoothed = smoother.update([1], np.array([[0.0, 1.0]]), 7.0)
+    np.testing.assert_allclose(smoothed[0, 0], math.exp(-0.04 / 0.5))

@@ -1,6 +1,8 @@
 """Streams from real files, made with PyAV."""
 
 import math
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -449,3 +451,43 @@ def test_a_source_that_is_open_is_taken_as_it_is(recognition: EmotionRecognition
     assert [frame.number for frame in frames] == [0, 2, 4]
     with pytest.raises(ConfigError, match="every is for a source that is yet to be opened"):
         recognition.stream(open_source([grey(0)]), every=2)
+
+
+def test_a_thread_may_analyse_on_when_the_main_one_has_ended(clip: Path) -> None:
+    script = f"""
+import threading
+from mien import EmotionRecognition
+
+recognition = EmotionRecognition()
+
+def work():
+    threading.main_thread().join()
+    print(sum(1 for _ in recognition.stream({str(clip)!r})))
+
+threading.Thread(target=work).start()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("15\n", "", 0)
+
+
+def test_faces_are_looked_for_anew_in_frames_of_another_size(
+    astronaut: Image, recognition: EmotionRecognition
+) -> None:
+    small = np.ascontiguousarray(astronaut[:240, 100:420])
+    large = np.repeat(np.repeat(small, 2, axis=0), 2, axis=1)
+    frames = list(recognition.stream([small, large, large], color="RGB", detect_every=9))
+    one, other, _ = (frame.faces[0]["box"] for frame in frames)
+    np.testing.assert_allclose(np.array(other) / 2, one, atol=4)
+
+
+def test_times_that_stand_still_do_not_hold_up_the_answer(
+    astronaut: Image, recognition: EmotionRecognition
+) -> None:
+    mirrored = np.ascontiguousarray(astronaut[:, ::-1])
+    boxes = [recognition.run(picture, color="RGB")[0]["box"] for picture in (astronaut, mirrored)]
+    shift = boxes[0][0] - boxes[1][0]
+    frames = [(astronaut, 7), *[(np.roll(mirrored, shift, axis=1), 7)] * 40]
+    *_, last = recognition.stream(frames, color="RGB")
+    (face,) = last.faces
+    assert face["track_id"] == 1
+    assert face["emotions"] == pytest.approx(face["raw_emotions"], abs=0.05)

@@ -203,3 +203,22 @@ def test_a_full_device_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(OSError, match=message):  # noqa: SIM117
         with open_table(tmp_path / name, EMOTIONS, is_smoothed=False) as table:
             table.write(FRAMES[0])
+
+
+def test_what_belongs_into_another_table_is_refused(tmp_path: Path) -> None:
+    cut_out = face(1)
+    del cut_out["box"]  # type: ignore[misc]
+    with open_picture_table(tmp_path / "pictures.csv", EMOTIONS) as pictures:
+        with pytest.raises(ConfigError, match=r"pictures\.csv: has no columns frame, time_s"):
+            pictures.write(frame(0, face(1)))
+        with pytest.raises(ConfigError, match="a face without a box came"):
+            pictures.write_picture("a.jpg", [cut_out])
+        pictures.write_picture(Path("a.jpg"), [])
+    with open_table(tmp_path / "stream.csv", EMOTIONS) as of_stream:
+        with pytest.raises(ConfigError, match="a list came, expected a frame of 'stream'"):
+            of_stream.write([face(1)])  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=r"stream\.csv: has no columns image"):
+            of_stream.write_picture("a.jpg", [face(1)])
+    lines = [path.read_text().splitlines() for path in sorted(tmp_path.iterdir())]
+    assert [len(one) for one in lines] == [2, 1]
+    assert lines[0][1].startswith("a.jpg,")

@@ -6,11 +6,13 @@ up to the whole.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mien.errors import ConfigError
 from mien.results import FaceResult
 from mien.streaming import StreamFrame
+
+Given = TypeVar("Given")
 
 #: Their names of the emotions, by ours.
 SHORT_NAMES = {
@@ -51,15 +53,21 @@ def as_pyfeat(frames: Iterable[StreamFrame]) -> list[dict[str, Any]]:
         ConfigError: what came are no frames of `stream`, or a face has none of those emotions.
     """
     rows = []
-    for frame in frames:
+    for frame in _several(frames):
         if not isinstance(frame, StreamFrame):
             raise ConfigError(f"a {type(frame).__name__} came, expected frames of 'stream'")
         rows += [_pyfeat(frame, face) for face in frame.faces]
     return rows
 
 
+def _several(given: Iterable[Given]) -> list[Given]:
+    if not isinstance(given, Iterable):
+        raise ConfigError(f"a {type(given).__name__} came, expected a list")
+    return list(given)
+
+
 def _with_boxes(faces: Iterable[FaceResult]) -> list[FaceResult]:
-    given = list(faces)
+    given = _several(faces)
     for face in given:
         if not isinstance(face, dict) or "box" not in face:
             raise ConfigError("a face without a box came, expected results of 'run' or 'stream'")

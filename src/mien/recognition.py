@@ -210,10 +210,7 @@ class EmotionRecognition:
         self, frames_rgb: Sequence[NDArray[np.uint8]], known: list[DetectedFace] | None = None
     ) -> list[list[FaceResult]]:
         """The whole path: detection, alignment, classification, calibration, results."""
-        found = [
-            _checked_faces(self._detector.detect(frame_rgb)) if known is None else known
-            for frame_rgb in frames_rgb
-        ]
+        found = [self._found(frame_rgb) if known is None else known for frame_rgb in frames_rgb]
         cuts = [
             cut
             for frame_rgb, faces in zip(frames_rgb, found, strict=True)
@@ -227,6 +224,11 @@ class EmotionRecognition:
             ]
             for frame_rgb, faces in zip(frames_rgb, found, strict=True)
         ]
+
+    def _found(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        """The faces of a frame, largest first; a caller's own detector may draw into its copy."""
+        is_own = isinstance(self._detector, RetinaFace | MTCNN)
+        return _checked_faces(self._detector.detect(frame_rgb if is_own else frame_rgb.copy()))
 
     def _cuts(
         self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace]
@@ -284,7 +286,7 @@ class _Analyst:
         self._recognition = recognition
 
     def find(self, frame_rgb: NDArray[np.uint8]) -> FoundFaces:
-        faces = _checked_faces(self._recognition._detector.detect(frame_rgb))
+        faces = self._recognition._found(frame_rgb)
         return FoundFaces(faces, self.cut(frame_rgb, faces))
 
     def cut(
@@ -321,6 +323,8 @@ def _open_detector(
         return MTCNN(min_face_size, device=device)
     if isinstance(detector, str):
         raise ConfigError(f"detector is {detector!r}, expected retinaface or mtcnn")
+    if isinstance(detector, type):
+        raise ConfigError(f"detector is the class {detector.__name__}, expected an object of it")
     if not callable(getattr(detector, "detect", None)):
         raise ConfigError(
             f"detector is a {type(detector).__name__}, expected retinaface, mtcnn, or an object "
@@ -373,7 +377,7 @@ def _checked_face(face: Any) -> DetectedFace:
             f"the detector gave a list of {type(face).__name__}, expected mien.DetectedFace"
         )
     if face.score is not None and not (
-        isinstance(face.score, int | float | np.number) and np.isfinite(face.score)
+        isinstance(face.score, int | float | np.integer | np.floating) and np.isfinite(face.score)
     ):
         raise ImageError(f"the detector's score is {face.score!r}, expected a number or None")
     score = None if face.score is None else float(face.score)

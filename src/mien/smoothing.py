@@ -11,6 +11,9 @@ Floats = NDArray[np.float64]
 
 #: What was not seen for so many time constants has no weight left, and is forgotten.
 FORGET_AFTER = 8.0
+#: A frame after the one before at the same time counts as so many seconds later: clocks may tell
+#: whole seconds, or stand still.
+STILL_S = 1 / 25
 
 
 class Smoother:
@@ -28,7 +31,7 @@ class Smoother:
 
     def __init__(self, time_constant_s: float) -> None:
         if (
-            not isinstance(time_constant_s, int | float | np.number)
+            not isinstance(time_constant_s, int | float | np.integer | np.floating)
             or not 0 <= time_constant_s < math.inf
         ):
             raise ConfigError(f"smoothing_s is {time_constant_s!r}, expected seconds from 0")
@@ -43,7 +46,8 @@ class Smoother:
         for row, track_id in enumerate(track_ids):
             if track_id in self._states:
                 before_s, state = self._states[track_id]
-                share = 1 - math.exp(-max(0.0, time_s - before_s) / self._time_constant_s)
+                passed_s = time_s - before_s if time_s > before_s else STILL_S
+                share = 1 - math.exp(-passed_s / self._time_constant_s)
                 smoothed[row] = state + share * (probability[row] - state)
             self._states[track_id] = (time_s, smoothed[row])
         oldest_s = time_s - FORGET_AFTER * self._time_constant_s

@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol, Self, cast
@@ -16,6 +16,7 @@ from mien.results import DetectedFace, FaceResult, TrackedFace
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame
 from mien.tracking import LONGEST_MOTION_S, Tracker
+from mien.workers import CLOSING_S, Workers
 
 Image = NDArray[np.uint8]
 
@@ -28,11 +29,9 @@ MOST_WAITING = 64
 MOST_TOGETHER = 8
 #: What frames may take in memory that are decoded, looked at, or classified, each.
 MOST_BYTES = 200_000_000
-#: A source that is waited for in vain is left to close itself after so many seconds.
-CLOSING_S = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StreamFrame:
     """One analysed frame.
 
@@ -134,14 +133,16 @@ def _results(
         raise
     ahead = 0 if source.is_live else min(2 * workers * detect_every, MOST_WAITING)
     waiting: _Waiting = deque()
-    pool = ThreadPoolExecutor(workers)
+    pool = Workers(workers)
     follower = _Follower(analyst, smoother, pool)
+    shape: tuple[int, ...] = ()
     try:
         with _Decoder(source) as decoder:
             for place, frame in enumerate(decoder.frames()):
                 job = None
-                if place % detect_every == 0:
+                if place % detect_every == 0 or frame.image_rgb.shape != shape:
                     job = pool.submit(analyst.find, frame.image_rgb)
+                shape = frame.image_rgb.shape
                 waiting.append((frame, job))
                 room = _room(ahead, frame)
                 while waiting and (len(waiting) > room or _is_ready(waiting)):
@@ -155,7 +156,7 @@ def _results(
         yield from follower.results(0)  # what was done before it went wrong
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.close()
 
 
 def _room(most: int, frame: TimedFrame) -> int:
@@ -200,7 +201,7 @@ class _Numbered(NamedTuple):
 class _Follower:
     """Numbers the faces of frames, one frame after the other."""
 
-    def __init__(self, analyst: Analyst, smoother: Smoother, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, analyst: Analyst, smoother: Smoother, pool: Workers) -> None:
         self._analyst, self._smoother, self._pool = analyst, smoother, pool
         self._tracker = Tracker()
         self._last: _Followed | None = None

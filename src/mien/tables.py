@@ -75,18 +75,25 @@ class Table(ABC):
         """Add the rows of a frame.
 
         Raises:
-            ConfigError: a face tells other emotions apart than the table.
+            ConfigError: it is no frame of a stream, the table is of pictures, or a face tells other
+                emotions apart than the table.
             OSError: the file can't be written on; what was written before stays.
         """
+        if not isinstance(frame, StreamFrame):
+            raise ConfigError(f"a {type(frame).__name__} came, expected a frame of 'stream'")
         self._add({"frame": frame.number, "time_s": round(frame.time_s, 6)}, frame.faces)
 
-    def write_picture(self, image: str, faces: Sequence[FaceResult]) -> None:
+    def write_picture(self, image: str | Path, faces: Sequence[FaceResult]) -> None:
         """Add the rows of a picture, `image` being its name; raises what `write` raises."""
-        name = image.encode(errors="backslashreplace").decode()  # a file's may not be Unicode
+        if any(not isinstance(face, dict) or "box" not in face for face in faces):
+            raise ConfigError("a face without a box came, expected the results of 'run'")
+        name = str(image).encode(errors="backslashreplace").decode()  # a file's may not be Unicode
         self._add({"image": name}, faces)
 
     def _add(self, place: Row, faces: Sequence[FaceResult]) -> None:
         """A row a face; a cell without a value is None."""
+        if not place.keys() <= set(self._columns):
+            raise ConfigError(f"{self.path}: has no columns {', '.join(place)}")
         for face in faces:
             if face["emotions"].keys() != set(self._labels):
                 raise ConfigError(

@@ -16,8 +16,9 @@ from PIL import ImageDraw
 from mien.drawing import draw_faces, font_for
 from mien.errors import ConfigError
 from mien.images import write_image
-from mien.streaming import CLOSING_S, StreamFrame
+from mien.streaming import StreamFrame
 from mien.video import VideoWriter
+from mien.workers import CLOSING_S
 
 Image = NDArray[np.uint8]
 

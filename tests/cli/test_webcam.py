@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -197,3 +198,24 @@ def test_a_camera_that_is_unplugged_ends_with_a_line_and_a_table(
     assert code == 1
     assert stderr.splitlines()[-1] == "mien: camera 0: gives no frames any more"
     assert len(times(table)) == 1
+
+
+def test_ctrl_c_while_an_address_is_opened_is_heard() -> None:
+    script = """
+import sys
+from mien.sources import video_file
+video_file.SILENCE_S = 1.0
+from mien.__main__ import main
+sys.argv = ["mien", "webcam", "--no-window", "--table", "t.csv", "--source", sys.argv[1]]
+main()
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, address], stderr=subprocess.PIPE, text=True
+        )
+        connection, _ = server.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, "")

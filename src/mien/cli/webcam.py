@@ -11,7 +11,7 @@ import typer
 from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model, Threads
 from mien.cli.video import DetectEvery, Smoothing
-from mien.errors import ConfigError, WindowError
+from mien.errors import ConfigError, SourceError, WindowError
 
 if TYPE_CHECKING:
     from mien.interruption import StopWish
@@ -65,10 +65,10 @@ def webcam(
     recognition = EmotionRecognition(
         device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
-    frames = recognition.stream(
-        _open_live(source), detect_every=detect_every, smoothing_s=smoothing
-    )
     with stopping_on_signals() as wish, ExitStack() as outputs:
+        frames = recognition.stream(
+            _open_live(source, wish), detect_every=detect_every, smoothing_s=smoothing
+        )
         viewer = rows = None
         if has_window:
             viewer = Viewer(Window("mien"), out or Path(), console.say)
@@ -111,10 +111,16 @@ def _has_display(table: Path | None) -> bool:
     return True
 
 
-def _open_live(source: str) -> "Source":
+def _open_live(source: str, wish: "StopWish") -> "Source":
+    """A source as a camera; nobody is told of one that does not open once it is not wanted."""
     from mien.sources import Paced, open_source
 
-    opened = open_source(source)
+    try:
+        opened = open_source(source)
+    except SourceError:
+        if wish.signal_number is not None:
+            raise typer.Exit(128 + wish.signal_number) from None
+        raise
     return opened if opened.is_live else Paced(opened)
 
 

@@ -58,5 +58,5 @@ class Source(AbstractContextManager["Source"]):
 
 def is_time(value: Any, least_s: float) -> bool:
     """Whether it is seconds, from the least on."""
-    is_number = isinstance(value, int | float | np.number)
+    is_number = isinstance(value, int | float | np.integer | np.floating)
     return is_number and least_s <= float(value) < math.inf
