@@ -39,6 +39,16 @@ def test_a_set_comes_back_as_it_was_written(tmp_path: Path) -> None:
     }
 
 
+def test_any_line_end_may_be_in_a_name(tmp_path: Path) -> None:
+    names = ("a\rb", "a\nb", "a\r\nb")
+    faces = tuple(
+        PreparedFace(f"{name}.png", "train", name, f"{name} {name}", name) for name in names
+    )
+    prepared = PreparedSet("folder", names, faces)
+    write_prepared(tmp_path, prepared)
+    assert read_prepared(tmp_path) == prepared
+
+
 def test_probabilities_have_a_column_a_label(tmp_path: Path) -> None:
     faces = tuple(replace(face, probabilities=(0.1 + 0.2, 0.7)) for face in FACES)
     prepared = replace(SET, faces=faces)

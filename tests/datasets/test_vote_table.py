@@ -52,6 +52,12 @@ def test_label_files_are_written_as_the_repository_has_them(tmp_path: Path) -> N
     assert path.read_bytes() == b'fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0\n'
 
 
+def test_a_name_with_a_carriage_return_comes_back(tmp_path: Path) -> None:
+    row = VoteRow(1, "", "a\rb.png", (4, 0, 0, 1, 3, 2, 0, 0, 0, 0))
+    write_label_file(tmp_path / "label.csv", [row])
+    assert [found._replace(line=1) for found in read_label_file(tmp_path / "label.csv")] == [row]
+
+
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [

@@ -1,10 +1,12 @@
-"""Reading CSV files, with the line of every row."""
+"""CSV files: read with the line of every row, and written so that they can be read."""
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mien.errors import DataError
+from mien.files import replacing
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -27,3 +29,19 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable CSV file ({error})") from error
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[object]], errors: str = "strict") -> None:
+    """Write rows in UTF-8, whole or not at all; `errors` is that of `open`."""
+    with (
+        replacing(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors=errors) as file,
+    ):
+        file.writelines(map(csv_line, rows))
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    """A row of a CSV file, which ends in a line feed."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # quotes what ends a line elsewhere
+    return line.getvalue().removesuffix("\r\n") + "\n"

@@ -4,7 +4,6 @@ Faces are compared by a perceptual hash, which another size, brightness or compr
 nor does a cut that is one pixel of 48 off; two are too many.
 """
 
-import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.csv_file import write_csv
 from mien.datasets.sets import DataSet
-from mien.files import replacing
 from mien.images import to_grey
 
 #: A hash takes the signs of the 16 lowest frequencies to either side, of a face at 32 pixels.
@@ -76,14 +75,9 @@ def without_leaks(data_sets: Sequence[DataSet], leaks: Sequence[Leak]) -> list[D
 
 def write_leaks(path: Path, leaks: Sequence[Leak]) -> None:
     """Write a CSV file with one row a pair."""
-    with (
-        replacing(path) as part,
-        part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["set", "name", "like_set", "like_split", "like_name", "different_bits"])
-        for train, held_out, bits in leaks:
-            writer.writerow([train.data_set, train.name, *held_out, bits])
+    head = ("set", "name", "like_set", "like_split", "like_name", "different_bits")
+    rows = ((train.data_set, train.name, *held_out, bits) for train, held_out, bits in leaks)
+    write_csv(path, (head, *rows), errors="backslashreplace")
 
 
 def perceptual_hashes(images: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -7,7 +7,6 @@
 `set.json` is written last, so that an unfinished folder does not pass for a finished one.
 """
 
-import csv
 import json
 import math
 import re
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mien.datasets.csv_file import csv_rows
+from mien.datasets.csv_file import csv_rows, write_csv
 from mien.errors import DataError
 from mien.files import replacing
 
@@ -94,13 +93,7 @@ def write_prepared(folder: Path, prepared: PreparedSet) -> None:
     columns = [*COLUMNS]
     if with_probabilities:
         columns += [PROBABILITY_PREFIX + label for label in prepared.labels]
-    with (
-        replacing(folder / MANIFEST_FILE) as part,
-        part.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(map(_cells, prepared.faces))
+    write_csv(folder / MANIFEST_FILE, (columns, *map(_cells, prepared.faces)))
     content = {"format": FORMAT, "kind": prepared.kind, "labels": list(prepared.labels)}
     text = json.dumps({**content, **prepared.details}, indent=2, ensure_ascii=False)
     with replacing(folder / SET_FILE) as part:

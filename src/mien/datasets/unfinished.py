@@ -1,6 +1,5 @@
 """Folders that are being made: an interrupted run goes on, and no two runs mix in one folder."""
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -9,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mien.datasets.csv_file import write_csv
 from mien.datasets.cutting import Outcome
 from mien.datasets.manifest import BEGUN_FILE, SET_FILE, PreparedFace, PreparedSet, write_prepared
 from mien.errors import DataError
@@ -80,7 +80,5 @@ def finish(out: Path, planned: PreparedSet, outcomes: Sequence[Outcome]) -> Prep
 
 
 def _write_skipped(path: Path, skipped: Iterable[tuple[PreparedFace, Outcome]]) -> None:
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("source", "frame", "why", "reason"))
-        writer.writerows((face.source, face.frame, *outcome) for face, outcome in skipped)
+    rows = ((face.source, face.frame, *outcome) for face, outcome in skipped)
+    write_csv(path, (("source", "frame", "why", "reason"), *rows))

@@ -1,6 +1,5 @@
 """The votes of FER+ in the two forms they are published in: one table, or a label file a folder."""
 
-import csv
 import hashlib
 import re
 from collections.abc import Sequence
@@ -10,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.csv_file import csv_rows
+from mien.datasets.csv_file import csv_rows, write_csv
 from mien.errors import DataError
-from mien.files import replacing
 from mien.labels import VOTE_COLUMNS
 
 TABLE_HEADER = ("Usage", "Image name", *VOTE_COLUMNS)
@@ -80,9 +78,7 @@ def read_label_file(path: Path) -> list[VoteRow]:
 
 def write_label_file(path: Path, rows: Sequence[VoteRow]) -> None:
     """Write a folder's `label.csv` in the form of the FER+ repository."""
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([row.name, FACE_BOX, *row.votes] for row in rows)
+    write_csv(path, ([row.name, FACE_BOX, *row.votes] for row in rows))
 
 
 def first_of_each_name(rows: Sequence[VoteRow]) -> list[VoteRow]:

@@ -1,17 +1,16 @@
 """The report of a validation: a page with pictures, the scores as JSON, and all logits."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from html import escape
-from io import StringIO
 from pathlib import Path
 from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.csv_file import csv_line
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import ClassScores, Estimate, Scores, Share
 from mien.evaluation.robustness import ChangedFaces, ChangeScores
@@ -280,8 +279,4 @@ def _numbers(logits: NDArray[np.float32]) -> list[str]:
 
 
 def _csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()
+    return "".join(map(csv_line, (head, *rows)))
