@@ -1,6 +1,9 @@
 from collections import Counter
 
+import pytest
+
 from mien.datasets.splitting import Member, drawn_splits, on_another_side
+from mien.errors import DataError
 
 
 def people(count: int, pictures: int) -> list[Member]:
@@ -74,3 +77,26 @@ def test_copies_join_their_groups() -> None:
     split_of = drawn_splits([*chain, *people(20, 3)[27:]], {"valid": 0.3}, seed=0)
     assert len({split_of[member.name] for member in chain}) == 1
     assert Counter(split_of.values())["valid"] > 0
+
+
+@pytest.mark.parametrize(
+    ("members", "shares"),
+    [
+        (people(2, 3), {"test": 0.3, "valid": 0.3}),
+        (people(1, 3), {"test": 0.0, "valid": 0.5}),
+        ([Member(str(n), "anger", "") for n in range(5)], {"valid": 0.9}),
+    ],
+)
+def test_shares_that_leave_nothing_to_train_on_are_refused(
+    members: list[Member], shares: dict[str, float]
+) -> None:
+    with pytest.raises(DataError, match="to valid leave nothing to train on"):
+        drawn_splits(members, shares, seed=0)
+
+
+def test_a_class_keeps_its_only_picture_to_train_on() -> None:
+    members = [Member(f"{n}", "fear" if n else "anger", "") for n in range(5)]
+    for seed in range(20):
+        split_of = drawn_splits(members, {"valid": 0.1}, seed)
+        assert Counter(split_of.values()) == {"train": 4, "valid": 1}
+        assert split_of["0"] == "train"

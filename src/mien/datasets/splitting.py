@@ -1,10 +1,11 @@
 """Who is trained on and who is tested on: no person or video on two sides."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mien.datasets.draws import draw
+from mien.errors import DataError
 
 #: The sides that a group may stand on, the one that keeps it first.
 PRECEDENCE = ("test", "valid", "train")
@@ -36,12 +37,16 @@ def drawn_splits(
 
     Where no group is known at all, the same share of every class is drawn. Otherwise whole
     groups are drawn until a share is reached as nearly as they allow; a split that is asked for
-    gets one group at least, where there are enough. Copies in two groups join these.
+    gets one group at least, where there are enough: one of the smallest, and of the commonest
+    class. Copies in two groups join these.
 
     Args:
         members: the pictures.
         shares: the part of the pictures, 0 to 1, that each split but "train" gets.
         seed: another one draws otherwise.
+
+    Raises:
+        DataError: the shares leave nothing to train on.
     """
     has_groups = any(member.group for member in members)
     parts: dict[str, dict[Key, list[Member]]] = defaultdict(dict)
@@ -52,9 +57,15 @@ def drawn_splits(
         _deal(part, shares, seed, units_of)
     for split, share in shares.items():
         if share > 0 and not units_of[split] and len(units_of["train"]) > 1:
-            smallest = min(units_of["train"], key=len)
-            units_of["train"].remove(smallest)
-            units_of[split].append(smallest)
+            spared = _most_easily_spared(units_of["train"])
+            units_of["train"].remove(spared)
+            units_of[split].append(spared)
+    if members and not units_of["train"]:
+        told = " and ".join(f"{share:g} to {split}" for split, share in shares.items() if share)
+        raise DataError(
+            f"shares of {told} leave nothing to train on: they take all "
+            f"{sum(map(len, units_of.values()))} groups or single pictures; expected smaller shares"
+        )
     return {
         member.name: split for split, units in units_of.items() for unit in units for member in unit
     }
@@ -98,6 +109,12 @@ def _deal(
         if split != "train":
             given[split] += len(unit)
         units_of[split].append(unit)
+
+
+def _most_easily_spared(units: Sequence[list[Member]]) -> list[Member]:
+    """A smallest unit; of these the one whose classes have the most pictures."""
+    count_of = Counter(member.emotion for unit in units for member in unit)
+    return min(units, key=lambda unit: (len(unit), -min(count_of[one.emotion] for one in unit)))
 
 
 def _units(members: Sequence[Member]) -> dict[Key, list[Member]]:
