@@ -1,3 +1,4 @@
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -121,6 +122,32 @@ def test_editions_may_be_given_in_the_order_in_which_they_count(tree: Path, tmp_
     )
     (renewed,) = (face for face in prepared.faces if face.source == "renewed")
     assert (renewed.emotion, renewed.edition) == ("anger", "EXPR_Classification_Challenge")
+
+
+def test_editions_that_links_lead_to_are_found(tree: Path, tmp_path: Path) -> None:
+    links = tmp_path / "annotations"
+    links.mkdir()
+    (links / "edition").symlink_to((tree / THIRD).parent)
+    (links / "loop").symlink_to(links)
+    prepared = prepare([tree / "cropped_aligned"], [links], tmp_path / "out")
+    (renewed,) = (face for face in prepared.faces if face.source == "renewed")
+    assert renewed.edition.startswith("annotations/edition/")
+
+
+def test_a_name_that_no_table_can_hold_is_an_error_at_once(tree: Path, tmp_path: Path) -> None:
+    place = tmp_path / "annotations/EXPR_Set/Train_Set"
+    place.mkdir(parents=True)
+    other = tmp_path / os.fsdecode(b"\xff")
+    try:
+        (place / os.fsdecode(b"\xff.txt")).write_text(f"{SEVEN}\n0\n")
+        other.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (other / "EXPR_Set").symlink_to(tree / FIRST)
+    for annotations in (tmp_path / "annotations", other):
+        with pytest.raises(DataError, match=r"a name that is no UTF-8; rename it"):
+            prepare([tree / "cropped_aligned"], [annotations], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ def test_other_names_are_never_guessed() -> None:
         emotions_of({"joy": 1, "bored": 2, "sad": 3}, {})
     with pytest.raises(DataError, match=r"'person  9' \(2 pictures\) and 30 more; map"):
         emotions_of({f"person {number:2}": 2 for number in range(40)}, {})
+    with pytest.raises(DataError, match="'\"shy, quiet\",fear' makes it fear, '\"shy, quiet\",' l"):
+        emotions_of({"shy, quiet": 1}, {})
+    with pytest.raises(DataError, match=r"^.*'\"a\\nb\",fear' makes it fear.*$"):
+        emotions_of({"a\nb": 1}, {})
     mapped = {"joy": "happiness", "bored": "", "sad": "neutral"}
     assert emotions_of({"Joy": 1, "bored": 2, "sad": 3}, mapped) == {
         "Joy": "happiness",

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -194,6 +195,17 @@ def test_folders_may_name_splits_and_classes_and_more_below(tmp_path: Path) -> N
     assert read_prepared(tmp_path / "out") == prepared
 
 
+def test_splits_below_the_classes_are_refused(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write_pictures(images, "happy/train/x.png", "happy/Test/y.png", "sad/train/x.png", "sad/z.png")
+    with pytest.raises(
+        DataError,
+        match=r"images: the folders below the classes are called Test, train; "
+        r"expected Test/happy/\.\.\., say, or --labels",
+    ):
+        prepare(images, tmp_path / "out", how=CROPPED)
+
+
 def test_a_folder_that_links_lead_to_again_is_taken_once(tmp_path: Path) -> None:
     images = tmp_path / "images"
     write_pictures(images, "happy/a.png", "sad/b.png")
@@ -201,6 +213,22 @@ def test_a_folder_that_links_lead_to_again_is_taken_once(tmp_path: Path) -> None
     (images / "sadness").symlink_to("sad")
     prepared = prepare(images, tmp_path / "out", how=CROPPED, valid_share=0)
     assert [face.source for face in prepared.faces] == ["happy/a.png", "sad/b.png"]
+
+
+def test_files_of_other_endings_are_counted(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    write_pictures(images, "happy/a.png")
+    for name in ("b.HEIC", "c.jpg_large", "d", ".hidden"):
+        (images / "happy" / name).touch()
+    prepared = prepare(images, tmp_path / "out", how=CROPPED, valid_share=0)
+    assert prepared.details["report"] == {
+        "pictures": 1,
+        "files without the ending of a picture": 3,
+        "faces": 1,
+    }
+    (images / "happy/a.png").unlink()
+    with pytest.raises(DataError, match="but files without the ending of a picture: 3"):
+        prepare(images, tmp_path / "other", how=CROPPED)
 
 
 def test_what_is_hidden_is_left_out(tmp_path: Path) -> None:
@@ -250,6 +278,20 @@ def test_classes_are_mapped_dropped_and_kept_by_name(tmp_path: Path) -> None:
     assert "pictures of a class that is left out: bored 1" in " ".join(shown.stdout.split())
 
 
+def test_rows_of_a_map_that_no_picture_is_of_are_told(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "Joy/1.png", "odd/1.png")
+    mapping = tmp_path / "map.csv"
+    mapping.write_text("class,emotion\njoy,happiness\nodd,other\nother,other\nsadd,sad\nbord,\n")
+    prepared = prepare(
+        tmp_path / "images", tmp_path / "out", class_map=mapping, how=CROPPED, valid_share=0
+    )
+    assert prepared.details["report"] == {
+        "pictures": 2,
+        "classes of the map that no picture is of: sadd, bord": 2,
+        "faces": 2,
+    }
+
+
 def test_groups_from_the_path_stay_on_one_side(tmp_path: Path) -> None:
     names = [
         f"{c}/S{person:02}_{n}.png" for c in ("sad", "angry") for person in range(20) for n in "ab"
@@ -271,8 +313,27 @@ def test_groups_from_the_path_stay_on_one_side(tmp_path: Path) -> None:
     write_pictures(tmp_path / "images", "cover.png")
     beside = prepare(tmp_path / "images", tmp_path / "beside", group=r"(S\d+)_", how=CROPPED)
     assert beside.details["report"]["pictures outside of the class folders"] == 1
-    with pytest.raises(ConfigError, match=r"--group: '\(' is no regular expression"):
-        prepare(tmp_path / "images", tmp_path / "other", group="(", how=CROPPED)
+    for pattern in ("(", "\udcff"):
+        with pytest.raises(ConfigError, match=r"--group: '\S+' is no regular expression"):
+            prepare(tmp_path / "images", tmp_path / "other", group=pattern, how=CROPPED)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_name_is_one_group_however_its_accents_are_written(tmp_path: Path) -> None:
+    names = [unicodedata.normalize(form, "José") for form in ("NFC", "NFD")]
+    write_pictures(tmp_path / "images", *(f"sad/{name}-{n}.png" for n, name in enumerate(names)))
+    if len(list((tmp_path / "images/sad").iterdir())) < 2:
+        pytest.skip("this file system writes accents in its own way")
+    for pattern in (r"/(\w+)-", f"({names[0]})", f"({names[1]})"):
+        prepared = prepare(
+            tmp_path / "images", tmp_path / pattern.replace("/", "_"), group=pattern, how=CROPPED
+        )
+        assert {face.group for face in prepared.faces} == {names[0]}
+    table = tmp_path / "labels.csv"
+    lines = [f"sad/{name}-{n}.png,sad,{name}" for n, name in enumerate(names)]
+    table.write_text("\n".join(["path,label,group", *lines]), encoding="utf-8")
+    prepared = prepare(tmp_path / "images", tmp_path / "out", table, how=CROPPED)
+    assert {face.group for face in prepared.faces} == {names[0]}
 
 
 def test_a_group_on_two_given_sides_is_left_out_of_training(tmp_path: Path) -> None:
@@ -342,6 +403,24 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
     assert prepared.details["report"]["pictures of a class that is left out: by half"] == 2
 
 
+def test_a_class_that_is_kept_is_not_told_as_left_out(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "a.png", "b.png", "c.png")
+    table, mapping = tmp_path / "labels.csv", tmp_path / "map.csv"
+    table.write_text(
+        "path,label,p_happy,p_unclear\na.png,happy,1,0\nb.png,happy,0,1\nc.png,unclear,1,0\n"
+    )
+    mapping.write_text("class,emotion\nunclear,\n")
+    prepared = prepare(
+        tmp_path / "images", tmp_path / "out", table, mapping, how=CROPPED, valid_share=0
+    )
+    assert prepared.details["report"] == {
+        "pictures": 3,
+        "pictures of a class that is left out: by half": 1,
+        "pictures of a class that is left out: unclear": 1,
+        "faces": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -353,6 +432,7 @@ def test_a_table_of_probabilities_is_mapped_and_left_out_by_class(tmp_path: Path
         ("path,label\na.png,sad\n.//a.png,fear\n", "line 3: 'a.png' stands twice"),
         ("path,label\n../a.png,sad\n", "line 2: '../a.png' is no path inside the folder"),
         ("path,label\n/a.png,sad\n", "line 2: '/a.png' is no path inside the folder"),
+        (f"path,label\n{'a' * 300}.png,sad\n", "line 2: '.*aaa': File name too long"),
         ("path,label\na.png,\n", "line 2: the label is empty"),
         ("path,label,split\na.png,sad,other\n", "line 2: the split is 'other', expected train"),
         ("path,label,split\na.png,sad,\nc.png,sad,test\n", "some rows have a split and some have"),
@@ -389,6 +469,15 @@ def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
         prepare(images, tmp_path / "out", how=CROPPED)
     with pytest.raises(DataError, match="holds other files; choose a folder"):
         prepare(images, images.parent, how=CROPPED)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file: is a file, expected a folder that is empty or not"):
+        prepare(images, tmp_path / "file", how=CROPPED)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(DataError, match="link: is a link that leads nowhere, expected a folder"):
+        prepare(images, tmp_path / "link", how=CROPPED)
+    with pytest.raises(ConfigError, match="processes is 0, expected 1 or more"):
+        prepare(images, tmp_path / "none", how=CROPPED, processes=0)
+    assert not (tmp_path / "none").exists()
     (tmp_path / "map.csv").write_text("class,emotion\na/b,a/b\n")
     (tmp_path / "labels.csv").write_text("path,label\nsad/a.png,a/b\n")
     with pytest.raises(DataError, match=r"map\.csv: 'a/b' is no name for a class"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.datasets.affwild2_annotations import OTHER, SEVEN, Annotation, read_editions
-from mien.datasets.cutting import Cut, Job, cut_faces
+from mien.datasets.cutting import Cut, Job, check_processes, cut_faces
 from mien.datasets.draws import draw
 from mien.datasets.manifest import PreparedFace, PreparedSet
 from mien.datasets.unfinished import begin, finish
@@ -69,6 +69,7 @@ def prepare(
         DataError: nothing fits together, or an annotation is broken.
         ConfigError: a number is out of range.
     """
+    check_processes(processes)
     if per_video < 1:
         raise ConfigError(f"per_video is {per_video}, expected 1 or more")
     for folder in frames:

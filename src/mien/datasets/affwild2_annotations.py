@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mien.datasets.names import check_text
+from mien.datasets.tree import walk
 from mien.errors import DataError
 
 OTHER = "other"
@@ -50,16 +52,19 @@ def read_editions(folder: Path) -> list[list[Annotation]]:
     numbers in it by their value.
 
     Raises:
-        DataError: there are no annotations, or a line is broken; the message names file and line.
+        DataError: there are no annotations, a name is not in UTF-8, or a line is broken; the
+            message names file and line.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     found: dict[str, list[Annotation]] = defaultdict(list)
-    for place in _split_folders(folder):
+    for place, names in walk(folder):
+        if not _is_split_folder(place, folder):
+            continue
         edition = (folder.resolve().name / place.parent.relative_to(folder)).as_posix()
-        for path in sorted(place.glob("*.txt")):
-            if not path.name.startswith("."):
-                found[edition].append(read_annotation(path, SPLIT_FOLDERS[place.name], edition))
+        for path in (place / name for name in names if name.endswith(".txt")):
+            check_text(f"{edition}/{path.name}")
+            found[edition].append(read_annotation(path, SPLIT_FOLDERS[place.name], edition))
     if not found:
         raise DataError(
             f"{folder}: no annotations, expected EXPR_Set/Train_Set/VIDEO.txt or "
@@ -106,14 +111,12 @@ def _header(path: Path, line: str) -> Sequence[str]:
     return names
 
 
-def _split_folders(folder: Path) -> list[Path]:
-    """Train_Set and the like, of expressions: other annotations stand beside them."""
-    return sorted(
-        path
-        for path in folder.rglob("*_Set")
-        if path.name in SPLIT_FOLDERS
-        and path.is_dir()
-        and (path.parent == folder or path.parent.name.upper().startswith("EXPR"))
+def _is_split_folder(place: Path, folder: Path) -> bool:
+    """Whether it is Train_Set or the like, of expressions: other annotations stand beside them."""
+    return (
+        place.name in SPLIT_FOLDERS
+        and place != folder
+        and (place.parent == folder or place.parent.name.upper().startswith("EXPR"))
     )
 
 

@@ -1,10 +1,10 @@
 """What other data sets call the emotions."""
 
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mien.datasets.csv_file import csv_rows
+from mien.datasets.csv_file import csv_line, csv_rows
+from mien.datasets.names import composed
 from mien.errors import DataError
 from mien.labels import EMOTIONS
 
@@ -79,14 +79,25 @@ def emotions_of(classes: Mapping[str, int], class_map: Mapping[str, str]) -> dic
         counts = ", ".join(f"{name!r} ({classes[name]:,} pictures)" for name in unknown[:SHOWN])
         if len(unknown) > SHOWN:
             counts += f" and {len(unknown) - SHOWN:,} more"
+        fear, nothing, kept = (_row(unknown[0], emotion) for emotion in ("fear", "", unknown[0]))
         raise DataError(
             f"no emotion is known for the class {counts}; map it in a CSV file (--map) with the "
-            f"header 'class,emotion': '{unknown[0]},fear' makes it fear, '{unknown[0]},' leaves "
-            f"it out, '{unknown[0]},{unknown[0]}' keeps it"
+            f"header 'class,emotion': {fear} makes it fear, {nothing} leaves it out, {kept} keeps "
+            "it"
         )
     return {name: known[_plain(name)] for name in classes}
 
 
+def unused_classes(classes: Iterable[str], class_map: Mapping[str, str]) -> list[str]:
+    """Those of a map that no class is, nor becomes."""
+    found = {_plain(name) for name in classes}
+    used = found | {class_map[name] for name in found & class_map.keys()}
+    return [name for name in class_map if name not in used]
+
+
+def _row(name: str, emotion: str) -> str:
+    return repr(csv_line((name, emotion)).removesuffix("\n"))
+
+
 def _plain(name: str) -> str:
-    """Small letters, each with its accent in one character: some file systems part the two."""
-    return unicodedata.normalize("NFC", name).strip().lower()
+    return composed(name).strip().lower()

@@ -129,8 +129,7 @@ def cut_faces(
         ConfigError: the number of processes is below 1.
         DataError: a process was ended from outside.
     """
-    if processes < 1:
-        raise ConfigError(f"processes is {processes}, expected 1 or more")
+    check_processes(processes)
     for folder in {job.target.parent for job in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
@@ -140,6 +139,12 @@ def cut_faces(
             if on_step is not None:
                 on_step(len(outcomes), len(jobs), "pictures done")
     return outcomes
+
+
+def check_processes(processes: int) -> None:
+    """Raise ConfigError unless that many can work."""
+    if processes < 1:
+        raise ConfigError(f"processes is {processes}, expected 1 or more")
 
 
 @contextmanager

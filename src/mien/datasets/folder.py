@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from mien.datasets.classes import emotions_of, read_class_map
-from mien.datasets.cutting import Cut, Job, cut_faces
+from mien.datasets.classes import emotions_of, read_class_map, unused_classes
+from mien.datasets.cutting import Cut, Job, check_processes, cut_faces
 from mien.datasets.labelled import Labelled, copies_of, from_folders, from_table, with_groups
 from mien.datasets.manifest import PreparedFace, PreparedSet, check_labels
 from mien.datasets.splitting import Member, drawn_splits, on_another_side
@@ -18,6 +18,8 @@ from mien.labels import EMOTIONS
 
 DEFAULT_CUT = Cut()
 DEFAULT_VALID_SHARE = 0.1
+#: So many classes of a map are named in the report.
+SHOWN = 10
 #: Sums of probabilities that are so close are the same.
 TIE = 1e-9
 
@@ -66,13 +68,15 @@ def prepare(
         DataError: a table or a picture's class can't be taken.
         ConfigError: a value is out of range, or contradicts the pictures.
     """
+    check_processes(processes)
     if out.resolve().is_relative_to(images.resolve()):
         raise ConfigError(f"{out}: lies in the folder of pictures, {images}; choose another place")
     mapped = {} if class_map is None else read_class_map(class_map)
-    pictures = from_folders(images) if table is None else from_table(images, table)
+    report: dict[str, int] = {"pictures": 0}
+    pictures = from_folders(images, report) if table is None else from_table(images, table)
     if group is not None and any(picture.group for picture in pictures):
         raise ConfigError("--group: the table has a column for groups already")
-    report: dict[str, int] = {"pictures": len(pictures)}
+    report["pictures"] = len(pictures)
     labels, answers = _answers(pictures, mapped, report)
     if not answers:
         raise DataError(f"{_nothing_left(images, report)}, expected class folders or --labels")
@@ -116,7 +120,11 @@ def _answers(
     """The labels of the set, and what each picture that is taken shows, by its path."""
     columns = [name for name, _ in pictures[0].probabilities]
     classes = Counter(picture.name for picture in pictures if picture.name)
-    emotion_of = emotions_of({**dict.fromkeys(columns, len(pictures)), **classes}, mapped)
+    counts = {**dict.fromkeys(columns, len(pictures)), **classes}
+    emotion_of = emotions_of(counts, mapped)
+    if unused := unused_classes(counts, mapped):
+        shown = ", ".join(unused[:SHOWN]) + ", ..." * (len(unused) > SHOWN)
+        report[f"classes of the map that no picture is of: {shown}"] = len(unused)
     kept = set(emotion_of.values()) - {""}
     labels = [name for name in EMOTIONS if name in kept] + sorted(kept - set(EMOTIONS))
     answers = {}
@@ -124,7 +132,8 @@ def _answers(
         if not picture.name and not picture.probabilities:
             _count(report, "pictures outside of the class folders")
         elif (answer := _answer(picture, emotion_of, labels)) is None:
-            _count(report, f"pictures of a class that is left out: {picture.name or 'by half'}")
+            why = picture.name if not emotion_of.get(picture.name, "-") else "by half"
+            _count(report, f"pictures of a class that is left out: {why}")
         else:
             answers[picture.path] = answer
             if answer.probabilities:

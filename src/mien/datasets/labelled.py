@@ -1,6 +1,5 @@
 """Pictures with a class: in folders named by class, or in a table."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from mien.datasets.manifest import (
     check_probabilities,
     probability,
 )
+from mien.datasets.names import check_text, composed
+from mien.datasets.tree import walk
 from mien.errors import ConfigError, DataError, ImageError
 from mien.files import PICTURE_SUFFIXES
 from mien.images import read_image
@@ -25,6 +26,9 @@ SPLIT_OF = {
     **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+
+#: What a report calls files that are no pictures by their ending.
+NO_PICTURES = "files without the ending of a picture"
 
 
 @dataclass(frozen=True)
@@ -46,20 +50,26 @@ class Labelled:
     probabilities: tuple[tuple[str, float], ...] = ()
 
 
-def from_folders(images: Path) -> list[Labelled]:
+def from_folders(images: Path, report: dict[str, int]) -> list[Labelled]:
     """The pictures under a folder, by path: `happy/...`, or `train/happy/...`.
 
     The outermost folders are splits if all that hold pictures are called so. Pictures outside of
     all classes have an empty name.
 
+    Args:
+        images: the folder.
+        report: files that are not called as pictures are, but hidden ones, are counted there.
+
     Raises:
-        DataError: there is no such folder, no picture in it, or a name is not in UTF-8.
+        DataError: there is no such folder, no picture in it, a name is not in UTF-8, or the splits
+            lie in the classes.
     """
     if not images.is_dir():
         raise DataError(f"{images}: no such folder")
-    paths = sorted(_pictures(images))
+    paths = sorted(_pictures(images, report))
     if not paths:
-        raise DataError(f"{images}: no pictures in it or below")
+        others = "".join(f", but {what}: {count:,}" for what, count in report.items() if count)
+        raise DataError(f"{images}: no pictures in it or below{others}")
     outermost = {parts[0].lower() for parts in paths if len(parts) > 1}
     if outermost and outermost <= SPLIT_OF.keys():
         return [
@@ -68,6 +78,13 @@ def from_folders(images: Path) -> list[Labelled]:
             else Labelled(parts[0], "")
             for parts in paths
         ]
+    below = {parts[1] for parts in paths if len(parts) > 2}
+    if below and {name.lower() for name in below} <= SPLIT_OF.keys():
+        first = next(parts for parts in paths if len(parts) > 2)
+        raise DataError(
+            f"{images}: the folders below the classes are called {', '.join(sorted(below))}; "
+            f"expected {first[1]}/{first[0]}/..., say, or --labels"
+        )
     return [Labelled("/".join(parts), _class(parts)) for parts in paths]
 
 
@@ -105,8 +122,7 @@ def from_table(images: Path, table: Path) -> list[Labelled]:
             raise DataError(f"{where}: {len(cells)} columns, expected {len(columns)}")
         values = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
         picture = _from_row(where, values, classes)
-        if not (images / picture.path).is_file():
-            raise DataError(f"{where}: there is no picture {images / picture.path}")
+        _check_there(where, images / picture.path)
         if picture.path in found:
             raise DataError(f"{where}: {picture.path!r} stands twice")
         found[picture.path] = picture
@@ -123,19 +139,21 @@ def with_groups(pictures: Sequence[Labelled], pattern: str) -> list[Labelled]:
     Args:
         pictures: any.
         pattern: a regular expression that is looked for in the path; the group is what its first
-            pair of brackets holds, or all of it where it has none.
+            pair of brackets holds, or all of it where it has none. However a file system writes
+            accents, the same name is the same group.
 
     Raises:
-        ConfigError: it is no regular expression.
+        ConfigError: it is no regular expression, or not in UTF-8.
         DataError: a path does not have it.
     """
     try:
-        expression = re.compile(pattern)
-    except re.error as error:
+        pattern.encode()
+        expression = re.compile(composed(pattern))
+    except (re.error, UnicodeEncodeError) as error:
         raise ConfigError(f"--group: {pattern!r} is no regular expression ({error})") from error
     grouped = []
     for picture in pictures:
-        found = expression.search(picture.path)
+        found = expression.search(composed(picture.path))
         group = found[min(1, expression.groups)] if found else None
         if not group:
             raise DataError(f"--group: {pattern!r} finds nothing in the path {picture.path!r}")
@@ -175,36 +193,26 @@ def _is_picture(path: Path) -> bool:
     return True
 
 
-def _pictures(images: Path) -> Iterator[tuple[str, ...]]:
-    """The parts of their paths; a folder that links lead to again is looked at once.
-
-    What is hidden is left out, as copies of notebooks and thumbnails of disks are.
-    """
-    seen: set[str] = set()
-    for folder, below, names in os.walk(images, onerror=_raise, followlinks=True):
-        if (place := os.path.realpath(folder)) in seen:
-            below.clear()
-            continue
-        seen.add(place)
-        # Sorted, so that which of two ways to a folder counts is the same everywhere.
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        parts = Path(folder).relative_to(images).parts
-        for name in names:
-            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                _check_text(path := (*parts, name))
-                yield path
+def _pictures(images: Path, report: dict[str, int]) -> Iterator[tuple[str, ...]]:
+    """The parts of their paths; the other files are counted."""
+    for folder, names in walk(images):
+        parts = folder.relative_to(images).parts
+        pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
+        if len(pictures) < len(names):
+            report[NO_PICTURES] = report.get(NO_PICTURES, 0) + len(names) - len(pictures)
+        for name in pictures:
+            check_text("/".join(path := (*parts, name)))
+            yield path
 
 
-def _raise(error: OSError) -> None:
-    raise DataError(f"{error.filename}: can't be read ({error.strerror})") from error
-
-
-def _check_text(path: tuple[str, ...]) -> None:
-    """Raise DataError for a name that no table could hold."""
+def _check_there(where: str, path: Path) -> None:
+    """Raise DataError unless a picture is there."""
     try:
-        "/".join(path).encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{'/'.join(path)!r}: a name that is no UTF-8; rename it") from None
+        is_there = path.is_file()
+    except OSError as error:  # a name of thousands of letters, say
+        raise DataError(f"{where}: {str(path)[:80]!r}: {error.strerror}") from error
+    if not is_there:
+        raise DataError(f"{where}: there is no picture {path}")
 
 
 def _class(parts: Sequence[str]) -> str:
@@ -225,6 +233,6 @@ def _from_row(where: str, values: Mapping[str, str], classes: Sequence[str]) -> 
         PurePosixPath(values["path"]).as_posix(),  # "./a.png" is "a.png" too
         values.get("label", ""),
         SPLIT_OF.get(split.lower(), ""),
-        values.get("group", ""),
+        composed(values.get("group", "")),
         tuple(zip(classes, numbers, strict=True)),
     )

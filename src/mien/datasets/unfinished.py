@@ -43,6 +43,9 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
         return
     if out.is_dir() and any(path.suffix != ".part" for path in out.iterdir()):
         raise DataError(f"{out}: holds other files; choose a folder that is empty or not there")
+    if not out.is_dir() and (out.exists() or out.is_symlink()):
+        what = "a file" if out.exists() else "a link that leads nowhere"
+        raise DataError(f"{out}: is {what}, expected a folder that is empty or not there")
     out.mkdir(parents=True, exist_ok=True)
     with replacing(note) as part:
         part.write_text(begun, encoding="utf-8")
