@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import EpsImagePlugin, Image
 
 from mien import ImageError
-from mien.images import MOST_PIXELS, read_image, to_grey, to_rgb
+from mien.images import MOST_PIXELS, read_image, to_grey, to_rgb, write_image
 
 Frame = NDArray[np.uint8]
 BLUE_BGR = (255, 0, 0)
@@ -208,8 +208,25 @@ def test_a_lack_of_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.Monke
 
     path = write(tmp_path, "a.png", encoded(Image.new("RGB", (8, 8)), "PNG"))
     monkeypatch.setattr(Image.Image, "convert", lacks_memory)
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError, match=r"a\.png"):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("a.blp", (2, 2)), ("a.h5", (2, 2)), ("a.webp", (1, 20_000))]
+)
+def test_what_a_format_does_not_take_is_told(
+    tmp_path: Path, name: str, size: tuple[int, int]
+) -> None:
+    with pytest.raises(ImageError, match=rf"{name}: can't be written as \w+ \(.+\)"):
+        write_image(tmp_path / name, np.zeros((*size, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_not_be_written_is_no_wrong_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(OSError, match=r"a\.png"):
+        write_image(tmp_path / "a.png", np.zeros((2, 2, 3), np.uint8))
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

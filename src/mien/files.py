@@ -38,17 +38,19 @@ def part_of(path: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, outlasts_power: bool = True) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` when all went well.
 
     A crash in between leaves the earlier `path` whole, and a `.part` file that the next
-    writing replaces.
+    writing replaces. So does a lack of power if `outlasts_power`, which takes time: too much for
+    each of many small files.
     """
     part = part_of(path)
     try:
         yield part
-        with part.open("r+b") as file:  # Windows flushes only what may be written to
-            os.fsync(file.fileno())
+        if outlasts_power:
+            with part.open("r+b") as file:  # Windows flushes only what may be written to
+                os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         if error.errno is not None:  # not one of Pillow's

@@ -104,6 +104,7 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
 
     Raises:
         ImageError: there is no such file, it is no whole picture, or it is too large.
+        MemoryError: there is too little memory for it; the message is the path.
     """
     path = file if isinstance(file, str | Path) else "the picture"
     if not isinstance(file, str | Path) and not hasattr(file, "read"):
@@ -117,8 +118,10 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
             with Image.open(content, formats=_formats()) as image:
                 _check_size(path, image)
                 return _decode(image)
-    except (ImageError, MemoryError):
+    except ImageError:
         raise
+    except MemoryError as error:
+        raise MemoryError(str(path)) from error
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -140,13 +143,19 @@ def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
     """Write RGB (H, W, 3) in the format of the path's ending.
 
     Raises:
-        ImageError: there is no such format.
+        ImageError: there is no such format, or the picture can't be written in it.
+        OSError: the file can't be written.
     """
     path = Path(path)
     picture_format = format_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        Image.fromarray(image_rgb).save(part, picture_format)
+    try:
+        with replacing(path) as part:
+            Image.fromarray(image_rgb).save(part, picture_format)
+    except Exception as error:  # Pillow's encoders too raise whatever happens
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise
+        raise ImageError(f"{path}: can't be written as {picture_format} ({error})") from error
 
 
 def format_of(path: Path) -> str:

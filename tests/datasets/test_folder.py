@@ -167,6 +167,39 @@ def test_a_pipe_called_as_a_picture_is_reported(tmp_path: Path) -> None:
     assert skipped[1] == 'happy/pipe.png,,damaged,"a pipe, expected a picture"'
 
 
+def test_a_lack_of_memory_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks_memory(*_: object) -> None:
+        raise MemoryError
+
+    write_pictures(tmp_path / "images", "happy/large.png")
+    monkeypatch.setattr(Image.Image, "convert", lacks_memory)
+    done = run(tmp_path / "images", tmp_path / "out", "--cropped", "--valid-share", "0")
+    assert done.exit_code == 1
+    path = tmp_path / "images/happy/large.png"
+    assert done.stderr.splitlines()[-1] == f"mien: too little memory: {path}"
+
+
+def test_a_face_that_can_not_be_written_is_named_and_leaves_no_part(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    (tmp_path / "images/happy").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "images/happy/noise.png"), noise)
+    limited = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999)); "
+        "from mien.__main__ import main; main()"
+    )
+    arguments = command(tmp_path / "images", tmp_path / "out", "--cropped", "--valid-share", "0")
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    face = tmp_path / "out/train/happiness/000001-noise.png"
+    assert done.stderr.splitlines()[-1] == f"mien: [Errno 27] File too large: '{face}'"
+    assert list(face.parent.iterdir()) == []
+
+
 def test_grey_pictures_stay_grey(tmp_path: Path) -> None:
     write_pictures(tmp_path / "images", "happy/a.png")
     Image.new("L", (30, 30), 77).save(tmp_path / "images/happy/b.png")

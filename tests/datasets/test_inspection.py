@@ -64,6 +64,15 @@ def test_counts_doubt_copies_and_broken_files(prepared: Path) -> None:
     assert len(found.broken) == 2
 
 
+def test_a_picture_of_another_size_is_broken(prepared: Path) -> None:
+    Image.new("L", (50, 60), 7).save(prepared / "train/anger/torn.png")
+    Image.new("L", (30, 30), 7).save(prepared / "valid/fear/same.png")
+    assert inspect(prepared).broken == {
+        "train/anger/torn.png": "50 x 60 pixels, the others 20 x 20",
+        "valid/fear/lost.png": "no such file",
+    }
+
+
 def test_the_sheet_has_a_row_a_class(prepared: Path) -> None:
     sheet = inspect(prepared).sheet(5)
     assert sheet.shape == (204, 354, 3)
@@ -95,6 +104,11 @@ def test_what_is_no_data_set_is_an_error(tmp_path: Path) -> None:
         inspect(tmp_path, ["dev"])
 
 
+def test_a_split_that_is_not_there_is_an_error(prepared: Path) -> None:
+    with pytest.raises(DataError, match=r"faces: no picture is in the split 'test'"):
+        inspect(prepared, ["train", "test"])
+
+
 def test_the_command_shows_what_it_found(prepared: Path, tmp_path: Path) -> None:
     arguments = ["data", "inspect", str(prepared), "--sheet", str(tmp_path / "sheet.png")]
     shown = CliRunner().invoke(app, arguments)
@@ -116,3 +130,17 @@ def test_a_sheet_that_could_not_be_written_is_refused_at_once(tmp_path: Path) ->
     done = CliRunner().invoke(app, ["data", "inspect", str(tmp_path), "--sheet", "sheet.xyz"])
     assert done.exit_code == 1
     assert "sheet.xyz: no picture format has this ending" in done.stderr
+    done = CliRunner().invoke(app, ["data", "inspect", str(tmp_path), "--sheet", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "is a folder, expected the name of a file" in done.stderr
+
+
+def test_counts_are_shown_though_the_sheet_can_not_be_written(
+    prepared: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.blp"
+    done = CliRunner().invoke(app, ["data", "inspect", str(prepared), "--sheet", str(sheet)])
+    assert done.exit_code == 1
+    assert "broken files" in done.stdout
+    assert f"mien: {sheet}: can't be written as BLP (" in done.stderr
+    assert not sheet.exists()

@@ -11,7 +11,7 @@ from mien.errors import MienError
 
 
 class Commands(TyperGroup):
-    """Errors of mien and of the file system become one line and exit code 1."""
+    """Errors of mien and of the file system, and a lack of memory, are one line and exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -21,6 +21,9 @@ class Commands(TyperGroup):
             if isinstance(error, BrokenPipeError):
                 raise
             console.error(str(error))
+            raise typer.Exit(1) from error
+        except MemoryError as error:
+            console.error(f"too little memory{': ' if str(error) else ''}{error}")
             raise typer.Exit(1) from error
 
 

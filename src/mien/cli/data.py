@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
+from mien.errors import ConfigError
 from mien.files import check_writable
 
 if TYPE_CHECKING:
@@ -40,18 +41,19 @@ def inspect(
 ) -> None:
     """Count the pictures of a data set, find copies and broken files, and draw a contact sheet."""
     from mien.datasets.inspection import inspect as look
-    from mien.datasets.manifest import SPLITS
     from mien.images import format_of, write_image
 
+    if sheet.is_dir():
+        raise ConfigError(f"{sheet}: is a folder, expected the name of a file")
     format_of(sheet)  # refuses what could not be written later
     check_writable(sheet.parent)
     with console.progress_bar("Pictures") as bar:
-        found = look(folder, split or SPLITS, bar.update)
-    write_image(sheet, found.sheet(faces))
+        found = look(folder, split, bar.update)
     if as_json:
         console.say(json.dumps(found.to_dict()))
     else:
         _show(found)
+    write_image(sheet, found.sheet(faces))
     console.note(f"Contact sheet: {sheet}")
 
 

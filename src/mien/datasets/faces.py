@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError, ImageError
-from mien.files import part_of
+from mien.files import replacing
 from mien.images import read_image
 from mien.labels import EMOTIONS
 
@@ -95,6 +95,5 @@ def write_face(path: Path, face: NDArray[np.uint8]) -> None:
     """Write RGB (S, S, 3) or grey (S, S) as PNG, whole or not at all."""
     plain = without_needless_colour(face)
     order = plain if plain.ndim == 2 else cv2.cvtColor(plain, cv2.COLOR_RGB2BGR)
-    part = part_of(path)
-    part.write_bytes(cv2.imencode(".png", order)[1].tobytes())
-    part.replace(path)
+    with replacing(path, outlasts_power=False) as part:
+        part.write_bytes(cv2.imencode(".png", order)[1].tobytes())

@@ -34,6 +34,16 @@ class Item(NamedTuple):
     doubt: float | None = None
 
 
+class Size(NamedTuple):
+    """Of a picture, in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What was found.
@@ -42,7 +52,7 @@ class Inspection:
         folder: the folder that was looked at.
         labels: the classes.
         items: the pictures, also the broken ones.
-        broken: what is wrong with a picture, by its path.
+        broken: what is wrong with a picture, by its path; also another size than the others'.
         copies: paths of pictures that are the same pixel by pixel, two or more at a time.
     """
 
@@ -132,26 +142,30 @@ class Inspection:
 
 def inspect(
     folder: Path,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] | None = None,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Look at every picture of a data set.
 
     Args:
         folder: a prepared-faces folder, or one with FER+'s folders.
-        splits: the splits to look at, where they are there.
+        splits: the splits to look at; if None, all that are there.
         on_picture: called with the pictures done and the pictures there are.
 
     Raises:
-        DataError: it is neither, it is unfinished, or its tables are damaged.
+        DataError: it is neither, it is unfinished, its tables are damaged, or a split is missing.
         ConfigError: a split is unknown.
     """
-    for split in splits:
+    for split in splits or ():
         if split not in SPLITS:
             raise ConfigError(f"split {split!r}, expected one of {', '.join(SPLITS)}")
     labels, everything = _prepared_items(folder) if is_prepared(folder) else _ferplus_items(folder)
-    items = tuple(item for item in everything if item.split in splits)
+    for split in splits or ():
+        if all(item.split != split for item in everything):
+            raise DataError(f"{folder}: no picture is in the split {split!r}")
+    items = tuple(item for item in everything if item.split in (splits or SPLITS))
     broken: dict[str, str] = {}
+    size_of: dict[str, Size] = {}
     paths_of: dict[bytes, list[str]] = defaultdict(list)
     for done, item in enumerate(items, start=1):
         path = folder / item.path
@@ -161,10 +175,25 @@ def inspect(
             broken[item.path] = str(error).removeprefix(f"{path}: ")
         else:
             paths_of[_digest(picture)].append(item.path)
+            size_of[item.path] = Size(picture.shape[1], picture.shape[0])
         if on_picture is not None:
             on_picture(done, len(items))
     copies = tuple(tuple(paths) for paths in paths_of.values() if len(paths) > 1)
-    return Inspection(folder, labels, items, broken, copies)
+    return Inspection(folder, labels, items, broken | _of_other_sizes(items, size_of), copies)
+
+
+def _of_other_sizes(items: Sequence[Item], size_of: Mapping[str, Size]) -> dict[str, str]:
+    """Pictures, by path, of another size than most in their split: it can't be read with them."""
+    whole = [item for item in items if item.path in size_of]
+    sizes: dict[str, Counter[Size]] = defaultdict(Counter)
+    for item in whole:
+        sizes[item.split][size_of[item.path]] += 1
+    usual = {split: of.most_common(1)[0][0] for split, of in sizes.items()}
+    return {
+        item.path: f"{size_of[item.path]} pixels, the others {usual[item.split]}"
+        for item in whole
+        if size_of[item.path] != usual[item.split]
+    }
 
 
 def _digest(picture: NDArray[np.uint8]) -> bytes:
