@@ -17,6 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from mien.cli.app import app
+from mien.files import PICTURE_SUFFIXES
 from tests.made import write_prepared_faces, write_tables, write_video
 from tests.made_releases import write_affwild2, write_releases
 
@@ -86,6 +87,11 @@ def test_examples_run(
         subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, check=True)
     for line in "".join(blocks(document, "sh")).splitlines():
         run_command(line, tmp_path)
+
+
+def test_endings_of_pictures_are_documented() -> None:
+    text = (ROOT / "docs/data.md").read_text()
+    assert [suffix for suffix in PICTURE_SUFFIXES if f"`{suffix}`" not in text] == []
 
 
 def test_every_command_stands_in_a_document_and_explains_itself() -> None:

@@ -97,6 +97,13 @@ def test_leaks_are_found_across_sets_and_splits(tmp_path: Path) -> None:
     assert len(rows) == 6
 
 
+def test_a_name_with_a_carriage_return_comes_back(tmp_path: Path) -> None:
+    splits = {"train": face_set(FACES[:1], "a\rb"), "valid": face_set(FACES[:1], "c")}
+    write_leaks(tmp_path / "leaks.csv", find_leaks([DataSet(Path("one"), splits)]))
+    with (tmp_path / "leaks.csv").open(newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["a\rb0.png"]
+
+
 def test_without_held_out_faces_there_is_no_leak() -> None:
     only = DataSet(Path("only"), {"train": face_set(FACES)})
     assert find_leaks([only]) == []

@@ -1,5 +1,7 @@
+import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +223,10 @@ def test_the_report_is_a_page_json_and_all_logits(
         "e.png,,4,0,0.5",
         "f.png,,4,0,0.5",
     ]
+
+
+def test_a_name_with_a_carriage_return_comes_back(result: Validation, tmp_path: Path) -> None:
+    names = ("a\rb.png", *result.names[1:])
+    write_report(tmp_path / "report", replace(result, names=names))
+    with (tmp_path / "report/logits.csv").open(newline="") as file:
+        assert tuple(row["name"] for row in csv.DictReader(file)) == names
