@@ -116,7 +116,8 @@ def print_faces(
     recognitions = [EmotionRecognition(detector=detector, threads=1) for detector in keeping]
     faces = read_split(data_dir, "valid")
     labels, kept = strict_majority(faces.votes)
-    chosen = np.random.default_rng(0).choice(np.flatnonzero(kept), count, replace=False)
+    rows = np.flatnonzero(kept)
+    chosen = np.random.default_rng(0).choice(rows, min(count, len(rows)), replace=False)
     seen, pairs = [0, 0], []
     for row in track(chosen, description=f"Faces {name}", transient=True):
         frame = enlarged(faces.images[row], margin)

@@ -142,7 +142,7 @@ def place_faces(data_dir: Path, split: str, count: int, sizes: tuple[int, int]) 
     faces = read_split(data_dir, split)
     labels, kept = strict_majority(faces.votes)
     pictures = [as_frame(getattr(skimage.data, name)()) for name in PICTURES]
-    for row in generator.choice(np.flatnonzero(kept), count, replace=False):
+    for row in generator.choice(np.flatnonzero(kept), min(count, kept.sum()), replace=False):
         size = int(generator.uniform(*sizes))
         room = 0.75 * size
         x, y = (float(generator.uniform(room, side - room)) for side in FRAME_SIZE)
@@ -157,7 +157,8 @@ def enlarged_faces(data_dir: Path, split: str, count: int) -> Iterator[Placed]:
     """Faces of a split with a majority, each a picture of its own."""
     faces = read_split(data_dir, split)
     labels, kept = strict_majority(faces.votes)
-    for row in np.random.default_rng(0).choice(np.flatnonzero(kept), count, replace=False):
+    rows = np.flatnonzero(kept)
+    for row in np.random.default_rng(0).choice(rows, min(count, len(rows)), replace=False):
         large = cv2.resize(
             faces.images[row], None, fx=ENLARGEMENT, fy=ENLARGEMENT, interpolation=cv2.INTER_CUBIC
         )

@@ -25,8 +25,12 @@ FACES = 4096
 @torch.no_grad()
 def main() -> None:
     """Read all, and write the checkpoint between them."""
-    options = parse()
+    parser, options = parse()
     runs = [TrainingRun.load(path, {"device": "cpu"}) for path in options.checkpoints]
+    for name in ("network", "labels", "input_size"):
+        values = {getattr(run.config, name) for run in runs}
+        if len(values) > 1:
+            parser.error(f"the trainings differ in {name}: {' and '.join(map(str, values))}")
     first = torch.load(options.first, map_location="cpu", weights_only=True)
     ends = [first.get("average", first)]
     ends += [run.average.state_dict() for run in runs]
@@ -41,8 +45,8 @@ def main() -> None:
     run.save(options.averaged)
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
+def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The command line, and what tells its errors."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("first", type=Path)
     parser.add_argument("checkpoints", type=Path, nargs="+")
@@ -50,7 +54,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("averaged", type=Path)
     parser.add_argument("--share", type=float, help="of the trainings, from 0 to 1")
     parser.add_argument("--keep-normalisation", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.share is not None and not 0 <= options.share <= 1:
+        parser.error(f"--share is {options.share}, expected from 0 to 1")
+    return parser, options
 
 
 def mean(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

@@ -102,6 +102,15 @@ def test_the_mean_of_a_run_and_its_own_result_is_the_result(
     for name in [name for name in averaged if "tracked" not in name]:
         torch.testing.assert_close(averaged[name], 0.625 * state["average"][name])
 
+    done = recipe(sys.executable, script, *ends, "--share", "7")
+    assert "--share is 7.0, expected from 0 to 1" in done.stderr
+    other = torch.load(tmp_path / "model.ckpt", weights_only=True)
+    other["config"]["labels"] = list(other["config"]["labels"])[::-1]
+    torch.save(other, tmp_path / "other.ckpt")
+    ends = [weights, checkpoint, str(tmp_path / "other.ckpt"), str(ferplus_dir), str(between)]
+    done = recipe(sys.executable, script, *ends)
+    assert "the trainings differ in labels: (" in done.stderr
+
 
 def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> None:
     # A file as dlib writes it, with weights of our own: lengths before sizes, floats behind.

@@ -29,6 +29,7 @@ def test_an_unknown_setting_names_the_nearest_known_one() -> None:
         ({"dropout": 1.5}, "dropout is 1.5, expected from 0 to 0.95"),
         ({"dropout": "much"}, "dropout is 'much'"),
         ({"dropout": float("nan")}, "dropout is nan"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf, expected a number"),
         ({"label_mode": "best"}, "label_mode is 'best', expected one of soft, majority"),
         ({"device": "tpu"}, "device is 'tpu'"),
         ({"labels": ["anger", "anger"]}, "two different names"),

@@ -86,6 +86,17 @@ def test_a_model_is_not_written_over_itself(ferplus_dir: Path, tmp_path: Path) -
     assert model.read_bytes() == open_model().content
 
 
+def test_what_stands_in_the_way_is_noticed_before_the_work(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "trained.ckpt").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"would stand beside trained\.ckpt"):
+        quantize("default", [ferplus_dir], tmp_path / "trained.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ConfigError, match=r"folder\.onnx: is a folder"):
+        quantize("default", [ferplus_dir], tmp_path / "folder.onnx")
+
+
 def test_a_missing_model_and_another_ending_are_refused(ferplus_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
         quantize(tmp_path / "none.onnx", [ferplus_dir], tmp_path / "small.onnx")

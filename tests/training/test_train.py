@@ -28,7 +28,7 @@ from mien.training.config import TrainingConfig
 from mien.training.export import export
 from mien.training.faces import TrainingFaces
 from mien.training.run import TrainingRun
-from mien.training.train import Training
+from mien.training.train import Training, export_checkpoint
 from tests.made import made_face, write_ferplus, write_prepared_faces
 
 SETTINGS = """
@@ -373,6 +373,9 @@ def test_a_model_file_is_made_again_from_the_checkpoint(
         *("--model-path", str(again)),
     )
     assert done.returncode == 0, done.stderr
+    (tmp_path / "other.ckpt").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"other\.onnx: would stand beside other\.ckpt"):
+        export_checkpoint(uninterrupted / "model.ckpt", [ferplus_dir], tmp_path / "other.onnx")
     ours, theirs = open_model(again).metadata, open_model(uninterrupted / "model.onnx").metadata
     assert ours.calibration == theirs.calibration
     assert ours.provenance["scores"] == theirs.provenance["scores"]
@@ -449,13 +452,18 @@ def test_what_is_said_of_a_teacher_that_is_not_there_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
 
 
-def test_a_gpu_that_is_too_small_is_an_error_of_mien(ferplus_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError(), MemoryError(), RuntimeError("x: can't allocate memory: y")]
+)
+def test_too_little_memory_is_an_error_of_mien(
+    error: Exception, ferplus_dir: Path, tmp_path: Path
+) -> None:
     training = Training([ferplus_dir], tmp_path / "model.onnx", None, {"network": "residual_xs"})
 
     def fail(_progress: object) -> None:
-        raise torch.OutOfMemoryError
+        raise error
 
-    with pytest.raises(MienError, match="batch_size is 128: the GPU's memory is too small"):
+    with pytest.raises(MienError, match="batch_size is 128: the memory is too small"):
         training.fit(fail, lambda: False)
 
 

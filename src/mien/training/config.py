@@ -1,6 +1,7 @@
 """All settings of a training run: their defaults, a TOML file, and flags, in that order."""
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -154,7 +155,8 @@ def _check_value(setting: "dataclasses.Field[Any]", value: Any) -> None:
 
 def _is_of_kind(value: Any, kind: type) -> bool:
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)
     return type(value) is kind
 
 

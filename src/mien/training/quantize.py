@@ -15,6 +15,7 @@ from mien.model_file import ModelMetadata, open_model
 from mien.training.export import described, fitted, write_model
 from mien.training.faces import TrainingFaces
 from mien.training.low_rank import KEPT_VARIANCE, check_kept_variance, factorised, sample_faces
+from mien.training.train import TrainingFiles
 
 Images = NDArray[np.uint8]
 
@@ -42,16 +43,17 @@ def quantize(
         kept_variance: see `mien.training.low_rank.factorised`.
 
     Raises:
-        ConfigError: the model path is no name in .onnx, or the model's own; the share is out of
-            range; or the model is in eight bits already.
+        ConfigError: the model path is no name in .onnx, the model's own or that of a training; the
+            share is out of range; or the model is in eight bits already.
         ModelError: the model file is missing or damaged.
         DataError: the data set is missing or damaged.
     """
-    if path.suffix != ".onnx":
-        raise ConfigError(f"the model path is {str(path)!r}, expected a name in .onnx")
+    files = TrainingFiles(path)
     check_kept_variance(kept_variance)
     if path.exists() and path.resolve() == Path(model).resolve():
         raise ConfigError(f"{path}: is the model itself, expected another name")
+    files.check_apart(None)
+    files.check_writable()
     opened = open_model(model)
     metadata = opened.metadata
     if "quantized" in metadata.provenance:

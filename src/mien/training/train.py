@@ -49,8 +49,18 @@ class TrainingFiles:
                     "or choose another --model-path"
                 )
 
+    def check_apart(self, checkpoint: Path | None) -> None:
+        """Raise ConfigError if a model file would stand beside the files of another training."""
+        if self.checkpoint.exists() and not (checkpoint and self.checkpoint.samefile(checkpoint)):
+            raise ConfigError(
+                f"{self.model}: would stand beside {self.checkpoint.name}, which is of another "
+                "training; choose another --model-path"
+            )
+
     def check_writable(self) -> None:
         """Make the folder if need be; raise OSError if no file can be written there."""
+        if self.model.is_dir():
+            raise ConfigError(f"{self.model}: is a folder, expected the name of a file")
         check_writable(self.model.parent)
 
     @property
@@ -164,7 +174,7 @@ class Training:
 
         Raises:
             OSError: the folder of the model file can't be made or written to.
-            MienError: the loss is no number any more, or the GPU's memory is too small.
+            MienError: the loss is no number any more, or the memory is too small.
             KeyboardInterrupt: `stopped` before the first step; nothing is written then.
         """
         if stopped() and self.run.step == 0:
@@ -175,9 +185,11 @@ class Training:
         parts = (self.run, self.data, self.scoring, self.teachers)
         try:
             fit(*parts, on_step, self.save, stopped)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not _lacks_memory(error):
+                raise
             size = self.run.config.batch_size
-            raise MienError(f"batch_size is {size}: the GPU's memory is too small") from error
+            raise MienError(f"batch_size is {size}: the memory is too small") from error
         self.save()
 
     def save(self) -> None:
@@ -190,6 +202,12 @@ class Training:
         """Write the model file and the curves."""
         export(self.run, self.faces, self.files.model)
         draw_curves(self.files.curves, self.run.history)
+
+
+def _lacks_memory(error: RuntimeError | MemoryError) -> bool:
+    """Whether it is of a lack of memory: PyTorch has an error of its own for GPUs alone."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
 def _check_teaching(config: TrainingConfig, asked: dict[str, Any]) -> None:
@@ -227,11 +245,14 @@ def export_checkpoint(
         kept_variance: see `mien.training.low_rank.factorised`.
 
     Raises:
-        ConfigError: the model path is no name in .onnx, or the share is out of range.
+        ConfigError: the model path is no name in .onnx, or that of another training, or the share
+            is out of range.
         ModelError: the checkpoint is missing, damaged, or began with other data.
         DataError: the data set is missing or damaged.
     """
     files = TrainingFiles(model_path)
+    files.check_apart(checkpoint)
+    files.check_writable()
     run = TrainingRun.load(checkpoint, {"device": "cpu"})
     faces = TrainingFaces.read(data_dirs)
     if training_data(faces.train, run.config).digest() != run.data_digest:
