@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,14 +103,46 @@ def test_a_report_of_fewer_sets_leaves_none_of_the_others(
     sets: list[str | Path] = ["--data-dir", ferplus_dir, "--data-dir", other]
     assert invoke(*sets, "--report", report).exit_code == 0
     assert (report / "2" / "scores.json").is_file()
+    assert invoke(*sets, "--report", report).exit_code == 0  # over the first one
     (report / "1" / "notes.txt").write_text("mine")
     assert invoke(*sets[:2], "--report", report).exit_code == 0
     assert [path.name for path in report.glob("[12]/*")] == ["notes.txt"]
 
 
+def test_a_report_leaves_other_reports_below_it_alone(
+    run: Run, ferplus_dir: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "report" / "1"
+    shutil.copytree(run.report, kept)
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    one: list[str | Path] = ["--report", kept.parent, "--data-dir", ferplus_dir]
+    assert invoke(*one).exit_code == 0
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+    refused = invoke(*one, "--data-dir", tmp_path / "missing")  # before it is looked for
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        f"mien: {kept}: holds a report that does not go with that in {kept.parent}, "
+        "expected room for the report on one of 2 data sets\n"
+    )
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+
+
+def test_a_file_in_the_way_of_the_report_on_a_set_is_told_before_the_work(
+    ferplus_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "2").write_text("mine")
+    both = ("--data-dir", ferplus_dir, "--data-dir", tmp_path / "missing")
+    result = invoke(*both, "--report", tmp_path)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert str(tmp_path / "2") in line
+    assert "exists" in line
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
+        ("--report", "", "mien: an empty name came, expected a folder for the report"),
         ("--report", __file__, "File exists"),
         ("--data-dir", "missing", "missing: no such folder"),
         ("--model", "missing.onnx", "mien: missing.onnx: no such model file"),

@@ -10,7 +10,7 @@ import typer
 from mien.cli import console
 from mien.cli.image import Device, Model
 from mien.cli.train import DataDirs
-from mien.files import check_writable
+from mien.errors import ConfigError
 
 
 def validate(
@@ -20,7 +20,8 @@ def validate(
         Literal["valid", "test"], typer.Option(help="The part of the data set.")
     ] = "valid",
     report: Annotated[
-        Path | None, typer.Option(help="Folder for the report: a page, JSON and all logits.")
+        str | None,
+        typer.Option(help="Folder for the report: a page, JSON and all logits.", metavar="PATH"),
     ] = None,
     robustness: Annotated[
         bool,
@@ -35,6 +36,7 @@ def validate(
         ROBUSTNESS_HEAD,
         SETS_HEAD,
         certainty_rows,
+        check_room,
         class_rows,
         robustness_rows,
         set_rows,
@@ -45,13 +47,16 @@ def validate(
     from mien.model_file import open_model
 
     opened = open_model(model, device)
-    if report is not None:
-        check_writable(report)  # what takes long, and reads the test set, is not done in vain
+    folder = None if report is None else Path(report)
+    if folder is not None:
+        if not report:
+            raise ConfigError("an empty name came, expected a folder for the report")
+        check_room(folder, len(data_dir))  # so that the test set is not read in vain
     with console.progress_bar("Changes") if robustness else nullcontext() as bar:
         results = validate_sets(opened, data_dir, split, robustness, bar.update if bar else None)
-    if report is not None:
-        write_reports(report, results)
-        console.note(f"Report: {report / 'report.html'}")
+    if folder is not None:
+        write_reports(folder, results)
+        console.note(f"Report: {folder / 'report.html'}")
     if as_json:
         console.say(json.dumps(results.to_dict()))
         return
@@ -63,8 +68,8 @@ def validate(
     console.table(("", ""), summary_rows(result))
     console.table(CLASS_HEAD, class_rows(result.scores.classes))
     console.table(("", ""), certainty_rows(result.certainty))
-    for folder, one in zip(data_dir, results.of_sets, strict=True):
+    for name, one in zip(data_dir, results.of_sets, strict=True):
         if one.change_scores:
             if len(data_dir) > 1:
-                console.say(str(folder))
+                console.say(str(name))
             console.table(ROBUSTNESS_HEAD, robustness_rows(one.change_scores))

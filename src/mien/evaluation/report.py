@@ -6,16 +6,18 @@ from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.csv_file import csv_line
+from mien.errors import ConfigError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import ClassScores, Estimate, Scores, Share
 from mien.evaluation.robustness import ChangedFaces, ChangeScores
 from mien.evaluation.validation import Validation, Validations
-from mien.files import replacing
+from mien.files import check_writable, replacing
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -58,6 +60,8 @@ REPORT_FILES = (
     *("report.html", "scores.json", "logits.csv", "robustness.csv"),
     *("not_faces.json", "not_faces.csv"),
 )
+#: What `scores.json` calls the data sets, where the report is on several.
+SETS_KEY = "sets"
 
 
 def write_report(folder: Path, result: Validation) -> None:
@@ -65,11 +69,64 @@ def write_report(folder: Path, result: Validation) -> None:
 
     `robustness.csv` with the logits of the changed faces joins them where those were measured.
     """
+    _write(folder, result, result.to_dict())
+
+
+def write_reports(folder: Path, results: Validations) -> None:
+    """Write a report; of several data sets of all faces together, and in 1, 2, ... of each set.
+
+    The `scores.json` of all then names the sets, so that a later report knows what goes with it.
+    """
+    earlier = _set_reports(folder, len(_sets_of_report(folder)))
+    sets = [str(one) for one in results.folders] if len(results.folders) > 1 else []
+    scores = results.together.to_dict() | ({SETS_KEY: sets} if sets else {})
+    _write(folder, results.together, scores)
+    written = _set_reports(folder, len(sets))
+    for place, one in zip(written, results.of_sets, strict=False):
+        write_report(place, one)
+    for place in earlier[len(written) :]:
+        for name in REPORT_FILES:
+            (place / name).unlink(missing_ok=True)
+
+
+def check_room(folder: Path, sets: int) -> None:
+    """Make the folders of a report on so many data sets, and see that it can be written there.
+
+    Raises:
+        OSError: no file can be written.
+        ConfigError: where the report on one of several sets goes, another one stands.
+    """
+    places = _set_reports(folder, sets if sets > 1 else 0)
+    for place in places[len(_sets_of_report(folder)) :]:
+        if any((place / name).exists() for name in REPORT_FILES):
+            raise ConfigError(
+                f"{place}: holds a report that does not go with that in {folder}, expected room "
+                f"for the report on one of {sets} data sets"
+            )
+    for one in (folder, *places):
+        check_writable(one)
+
+
+def _set_reports(folder: Path, sets: int) -> list[Path]:
+    """Where the reports on each of several data sets stand."""
+    return [folder / str(place) for place in range(1, sets + 1)]
+
+
+def _sets_of_report(folder: Path) -> list[object]:
+    """The data sets that the report in a folder is on, if it is on several; else none."""
+    try:
+        sets = json.loads((folder / "scores.json").read_bytes())[SETS_KEY]
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
+        return []
+    return sets if isinstance(sets, list) else []
+
+
+def _write(folder: Path, result: Validation, scores: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     head = ("name", "label", *result.labels, "face_likeness")
     contents = {
         "report.html": report_page(result),
-        "scores.json": json.dumps(result.to_dict(), indent=1) + "\n",
+        "scores.json": json.dumps(scores, indent=1) + "\n",
         "logits.csv": _csv_text(head, _output_rows(result)),
     }
     if result.robustness is not None:
@@ -86,19 +143,6 @@ def write_report(folder: Path, result: Validation) -> None:
     for name in REPORT_FILES:
         if name not in contents:
             (folder / name).unlink(missing_ok=True)  # of an earlier report
-
-
-def write_reports(folder: Path, results: Validations) -> None:
-    """Write a report; of several data sets of all faces together, and in 1, 2, ... of each set."""
-    write_report(folder, results.together)
-    written = list(results.of_sets) if len(results.of_sets) > 1 else []
-    for place, one in enumerate(written, start=1):
-        write_report(folder / str(place), one)
-    place = len(written) + 1
-    while (earlier := folder / str(place) / "scores.json").is_file():  # of a report on more sets
-        for name in REPORT_FILES:
-            earlier.with_name(name).unlink(missing_ok=True)
-        place += 1
 
 
 SETS_HEAD = ("Data set", "Accuracy", "Macro F1", "NLL", "Calibration error", "Faces")
