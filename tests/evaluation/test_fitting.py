@@ -1,4 +1,6 @@
+import csv
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +19,18 @@ from mien.evaluation.fitting import (
     fit_likeness,
     fit_temperature,
 )
+from mien.labels import EMOTIONS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def drawn_faces(count: int, seed: int = 0, classes: int = 8) -> tuple[Floats, Integers]:
+def drawn_faces(
+    count: int, seed: int = 0, classes: int = 8, spread: float = 2
+) -> tuple[Floats, Integers]:
     """Logits, and labels that are drawn by exactly their probabilities."""
     generator = np.random.default_rng(seed)
-    logits = generator.normal(0, 2, (count, classes))
+    logits = generator.normal(0, spread, (count, classes))
     noise = generator.gumbel(size=logits.shape)
     return logits, (logits + noise).argmax(axis=1)
 
@@ -41,20 +46,52 @@ def test_a_known_temperature_is_recovered(temperature: float) -> None:
     assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.03)
 
 
-def test_no_temperature_on_a_fine_grid_is_better() -> None:
-    logits, labels = drawn_faces(300, seed=1)
-    grid = np.geomspace(0.2, 5, 1001)
-    losses = [loss(logits, labels, temperature) for temperature in grid]
+@pytest.mark.parametrize(("count", "right_alone"), [(300, False), (20, True)])
+def test_no_temperature_on_a_fine_grid_is_better(count: int, right_alone: bool) -> None:
+    logits, labels = drawn_faces(count, seed=1)
+    labels = logits.argmax(axis=1) if right_alone else labels
+
+    def cost(temperature: float) -> float:
+        return loss(logits, labels, temperature) + (np.log(temperature) / 1.5) ** 4 / count
+
+    grid = np.geomspace(0.1, 5, 1001)
+    costs = [cost(temperature) for temperature in grid]
     found = fit_temperature(logits, labels)
-    assert loss(logits, labels, found) <= min(losses)
-    assert found == pytest.approx(grid[np.argmin(losses)], rel=grid[1] / grid[0] - 1)
+    assert cost(found) <= min(costs)
+    assert found == pytest.approx(grid[np.argmin(costs)], rel=grid[1] / grid[0] - 1)
 
 
-@pytest.mark.parametrize(("label", "low", "high"), [(0, 0, 1), (1, 100, 1000)])
-def test_the_temperature_stays_finite_where_all_or_none_is_right(
+@pytest.mark.parametrize(("label", "low", "high"), [(0, 0.2, 1), (1, 3, 20)])
+def test_the_temperature_stays_usual_where_all_or_none_is_right(
     label: int, low: float, high: float
 ) -> None:
-    assert low < fit_temperature(np.array([[5.0, 0.0]] * 4), np.full(4, label)) < high
+    assert low < fit_temperature(np.array([[5.0, 0.0]] * 20), np.full(20, label)) < high
+
+
+@pytest.mark.parametrize("scale", [0.6, 1])
+def test_confidence_is_near_accuracy_where_the_few_faces_are_all_right(scale: float) -> None:
+    logits, labels = drawn_faces(10_000, spread=30)
+    right = logits.argmax(axis=1) == labels
+    draws = [np.random.default_rng(seed).choice(len(labels), 20) for seed in range(60)]
+    said = [
+        probabilities(scale * logits, fit_temperature(scale * logits[few], labels[few]))
+        for few in draws
+        if right[few].all()
+    ]
+    assert len(said) > 20
+    confidence = np.mean([probability.max(axis=1).mean() for probability in said])
+    assert confidence == pytest.approx(right.mean(), abs=0.02)
+
+
+def test_many_faces_decide_alone_on_the_temperature() -> None:
+    path = Path(__file__).parents[2] / "docs" / "default-model" / "valid" / "logits.csv"
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"]][:1500]
+    logits = np.array([[float(row[name]) for name in EMOTIONS] for row in rows])
+    labels = np.array([EMOTIONS.index(row["label"]) for row in rows])
+    grid = np.linspace(0.5, 0.7, 2001)
+    best = grid[np.argmin([loss(logits, labels, temperature) for temperature in grid])]
+    assert fit_temperature(logits, labels) == pytest.approx(best, abs=5e-4)
 
 
 @pytest.mark.parametrize(
