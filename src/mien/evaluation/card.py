@@ -22,7 +22,15 @@ from mien.errors import ConfigError, DataError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import Scores, Share, class_scores
 from mien.evaluation.plain import from_plain
-from mien.evaluation.report import CLASS_HEAD, class_rows, estimate, macro_f1_rows, percent, rate
+from mien.evaluation.report import (
+    CLASS_HEAD,
+    UNSEEN_ACCURACY,
+    class_rows,
+    estimate,
+    macro_f1_rows,
+    percent,
+    rate,
+)
 from mien.evaluation.robustness import ChangeScores
 from mien.files import replacing
 
@@ -189,7 +197,7 @@ def _check_other(report: StoredReport, other: StoredReport) -> None:
             f"the other report is on the {theirs['split']} split of {theirs['model']}, expected "
             f"the split that is not {ours['split']}, of the same model"
         )
-    if _is_by_ferplus(theirs) != _is_by_ferplus(ours):
+    if theirs["votes"] != ours["votes"]:
         raise DataError(
             f"the other report is by the {theirs['votes']}, expected the same data: {ours['votes']}"
         )
@@ -261,7 +269,7 @@ def _data(report: StoredReport) -> list[str]:
         f"Measured here: {report.scores.accuracy.count:,} faces of the {report.values['split']} "
         f"split that have a majority, by the {report.values['votes']}"
     )
-    if report.values["split"] == "valid":
+    if _is_fitted_on(report.values):
         lines.append(
             "By these very faces settings are chosen, and on half of them the calibration is "
             "fitted: on others the figures are less favourable"
@@ -269,15 +277,22 @@ def _data(report: StoredReport) -> list[str]:
     return lines
 
 
+def _is_fitted_on(values: dict[str, Any]) -> bool:
+    """Whether the model is chosen and calibrated by what it was measured on, as far as is known."""
+    fitted = values["provenance"].get("data", {}).get("valid", {})
+    measured = (values["votes"], values.get("faces"))
+    return values["split"] == "valid" and any(
+        measured in ((one.get("votes"), one.get("faces")), (one.get("votes"), None))
+        for one in (fitted, *fitted.get("sets", ()))
+    )
+
+
 def _summary(report: StoredReport) -> list[tuple[str, str]]:
     scores, values = report.scores, report.values
     unseen = values["accuracy_without_training_duplicates"]
     return [
         ("Accuracy", percent(scores.accuracy)),
-        (
-            "Accuracy without faces that stand in Training pixel by pixel",
-            percent(unseen and from_plain(Share, unseen)),
-        ),
+        (UNSEEN_ACCURACY, percent(unseen and from_plain(Share, unseen))),
         *macro_f1_rows(scores),
         ("Negative log-likelihood", f"{scores.negative_log_likelihood:.3f} nats"),
         ("Brier score", f"{scores.brier:.3f}"),
@@ -297,12 +312,16 @@ def _rare_classes(report: StoredReport, other: StoredReport | None) -> str:
     ]
     if not rare:
         return ""
-    return (
+    text = (
         f"The rarest classes over the {report.values['split']} and the "
         f"{other.values['split']} split together:\n\n{_table(CLASS_HEAD, class_rows(rare))}\n\n"
-        "Settings are chosen and the calibration is fitted on the validation split, so its part is "
-        "less strict.\n\n"
     )
+    if _is_fitted_on(report.values) or _is_fitted_on(other.values):
+        text += (
+            "Settings are chosen and the calibration is fitted on the validation split, so its "
+            "part is less strict.\n\n"
+        )
+    return text
 
 
 def _certainty(certainty: Certainty) -> list[str]:

@@ -188,15 +188,18 @@ def report_page(result: Validation) -> str:
     )
 
 
+#: What the model has learnt may be other faces: those of the data measured on are looked at.
+UNSEEN_ACCURACY = (
+    "Accuracy without faces that the training split of these data holds pixel by pixel"
+)
+
+
 def summary_rows(result: Validation) -> list[tuple[str, str]]:
     """What was measured over all classes, in words."""
     scores = result.scores
     rows = [
         ("Accuracy", percent(scores.accuracy)),
-        (
-            "Accuracy without faces that stand in Training pixel by pixel",
-            percent(result.unseen_accuracy),
-        ),
+        (UNSEEN_ACCURACY, percent(result.unseen_accuracy)),
         *macro_f1_rows(scores),
         ("Negative log-likelihood", f"{scores.negative_log_likelihood:.4f} nats"),
         ("Brier score", f"{scores.brier:.4f}"),

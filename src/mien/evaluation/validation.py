@@ -33,8 +33,9 @@ class Validation:
         labels: the model's classes.
         scores: by the strict-majority protocol, over the classes that the model knows.
         left_out: faces with a majority for a class that the model does not know.
-        unseen_accuracy: accuracy without the faces that stand, pixel by pixel, in Training too;
-            None if the training split is not there to compare with.
+        unseen_accuracy: accuracy without the faces that stand, pixel by pixel, in the training
+            split of these data too, from which the model need not have learnt; None if that
+            split is not there to compare with.
         divergence: Kullback-Leibler divergence to the votes, over all faces led by an emotion.
         certainty: how far what the answers say about themselves can be relied on.
         robustness: how the answers stand changes of the picture; None if not measured.
@@ -78,6 +79,7 @@ class Validation:
             "protocol": "strict majority",
             "votes": self.votes,
             "labels": list(self.labels),
+            "faces": len(self.names),
             **dataclasses.asdict(self.scores),
             "left_out": self.left_out,
             "accuracy_without_training_duplicates": unseen and dataclasses.asdict(unseen),
@@ -111,7 +113,7 @@ class Validations:
 
 
 class _Answered(NamedTuple):
-    """N faces with votes (N, K + 2), what a model says of them, and which it has seen (N,)."""
+    """N faces with votes (N, K + 2), what a model says of them, and which are in Training (N,)."""
 
     where: str
     names: tuple[str, ...]
