@@ -74,7 +74,7 @@ def test_a_class_that_is_answered_but_does_not_occur_is_not_in_macro_f1() -> Non
 def test_contempt_is_left_out_of_the_second_macro_f1() -> None:
     scores = score(PROBABILITY, LABELS, ["a", "contempt", "c"])
     assert scores.macro_f1 == SCORES.macro_f1
-    assert scores.macro_f1_without_contempt == scores.classes[0].f1
+    assert scores.macro_f1_without_contempt.value == scores.classes[0].f1.value
     assert SCORES.macro_f1_without_contempt == SCORES.macro_f1
 
 
@@ -93,16 +93,38 @@ def test_drawing_again_keeps_the_number_of_faces_and_the_shares() -> None:
     np.testing.assert_array_equal(drawn, drawn_again(confusion))
 
 
-def test_the_interval_of_f1_is_that_of_faces_drawn_again() -> None:
-    labels = np.repeat([0, 1], [80, 20])
-    answers = np.concatenate([np.repeat([0, 1], [60, 20]), np.ones(20, dtype=int)])
-    generator = np.random.default_rng(1)
-    rows = generator.integers(0, 100, (2000, 100))
-    hits = ((labels == 1) & (answers == 1))[rows].sum(axis=1)
-    f1 = 2 * hits / ((labels == 1)[rows].sum(axis=1) + (answers == 1)[rows].sum(axis=1))
+def test_the_interval_of_f1_is_wilsons_of_hits_among_all_faces_that_are_concerned() -> None:
     found = class_scores(np.array([[60, 20], [0, 20]]), ["a", "b"])[1].f1
+    hits = share(np.arange(40) < 20)
     assert found.value == pytest.approx(40 / 60)
-    assert (found.low, found.high) == pytest.approx(np.quantile(f1, [0.025, 0.975]), abs=0.02)
+    assert found.low == pytest.approx(2 * hits.low / (1 + hits.low))
+    assert found.high == pytest.approx(2 * hits.high / (1 + hits.high))
+
+
+def test_intervals_of_f1_hold_it_also_for_classes_of_five_faces() -> None:
+    generator = np.random.default_rng(0)
+    for shares in ([0.94, 0.01, 0.01, 0.04], [0.95, 0, 0.001, 0.049], [0.93, 0.02, 0.04, 0.01]):
+        f1 = 2 * shares[3] / (2 * shares[3] + shares[1] + shares[2])
+        drawn = generator.multinomial(100, shares, 500).reshape(-1, 2, 2)
+        found = [class_scores(one, ["a", "b"])[1].f1 for one in drawn if one[1].any()]
+        assert np.mean([one.low <= f1 <= one.high for one in found]) > 0.9
+
+
+def test_the_interval_of_the_mean_is_that_of_faces_drawn_again() -> None:
+    confusion = np.array([[60, 20], [0, 20]])
+    labels, answers = (
+        np.repeat(places, confusion.ravel()) for places in ([0, 0, 1, 1], [0, 1] * 2)
+    )
+    rows = np.random.default_rng(1).integers(0, 100, (2000, 100))
+    f1 = [
+        2
+        * ((labels == place) & (answers == place))[rows].sum(axis=1)
+        / ((labels == place)[rows].sum(axis=1) + (answers == place)[rows].sum(axis=1))
+        for place in (0, 1)
+    ]
+    found = macro_f1(confusion, np.array([True, True]))
+    expected = np.quantile(np.mean(f1, axis=0), [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +201,8 @@ def test_classes_without_faces_are_left_out_of_intervals() -> None:
     occurs = np.array([True, True, True, False])
     assert macro_f1(flawless, occurs) == Estimate(1.0, 1.0, 1.0)
     *_, rare, absent = class_scores(flawless, ("a", "b", "c", "d"))
-    assert rare.f1 == Estimate(1.0, 1.0, 1.0)
+    assert (rare.f1.value, rare.f1.high) == (1.0, pytest.approx(1.0))
+    assert 0.5 < rare.f1.low < 0.7  # 2q / (1 + q) of .44, Wilson's limit for three of three
     assert absent.f1.value is None
     mixed = np.array([[90, 10, 0], [20, 80, 0], [0, 0, 0]])
     whole = macro_f1(mixed, np.array([True, True, False]))

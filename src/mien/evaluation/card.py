@@ -20,7 +20,7 @@ import numpy as np
 from mien.datasets.vote_table import EDITIONS, TABLE_EDITION
 from mien.errors import ConfigError, DataError
 from mien.evaluation.certainty import Certainty
-from mien.evaluation.metrics import Scores, Share, class_scores
+from mien.evaluation.metrics import ClassScores, Scores, Share, class_scores
 from mien.evaluation.plain import from_plain
 from mien.evaluation.report import (
     CLASS_HEAD,
@@ -215,7 +215,7 @@ def card_text(
         sets=FERPLUS_SETS if _is_of_ferplus(values) else "These sets say what their pictures are.",
         labels_limit=FERPLUS_LABELS if _is_of_ferplus(values) else "",
         summary=_table(("", ""), _summary(report)),
-        classes=_table(CLASS_HEAD, class_rows(report.scores.classes)),
+        classes=_table(CLASS_HEAD, class_rows(_class_scores(report))),
         rare=_rare_classes(report, other),
         calibration_error=f"{report.scores.calibration_error:.2%}",
         certainty=_bullets(_certainty(report.certainty)),
@@ -300,13 +300,16 @@ def _summary(report: StoredReport) -> list[tuple[str, str]]:
     ]
 
 
+def _class_scores(*reports: StoredReport) -> tuple[ClassScores, ...]:
+    """Scores of each class over the faces of reports, counted anew."""
+    confusion = sum(np.array(one.scores.confusion) for one in reports)
+    return class_scores(np.asarray(confusion), reports[0].values["labels"])
+
+
 def _rare_classes(report: StoredReport, other: StoredReport | None) -> str:
     if other is None or other.values["labels"] != report.values["labels"]:
         return ""
-    both = class_scores(
-        np.array(report.scores.confusion) + np.array(other.scores.confusion),
-        report.values["labels"],
-    )
+    both = _class_scores(report, other)
     rare = [
         joint for joint, one in zip(both, report.scores.classes, strict=True) if one.count < RARE
     ]

@@ -31,7 +31,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % bootstrap interval; None of no faces."""
+    """A value with its 95 % confidence interval; None of no faces."""
 
     value: float | None
     low: float
@@ -125,16 +125,16 @@ def share(right: Mask) -> Share:
 
 def class_scores(confusion: Integers, names: Sequence[str]) -> tuple[ClassScores, ...]:
     """Scores of each class from the confusion matrix (C, C)."""
-    f1, drawn = f1_scores(confusion), f1_scores(drawn_again(confusion))
     scores = []
     for place, name in enumerate(names):
         hits, count = confusion[place, place], confusion[place].sum()
+        concerned = count + confusion[:, place].sum() - hits
         scores.append(
             ClassScores(
                 label=name,
                 precision=share(np.arange(confusion[:, place].sum()) < hits),
                 recall=share(np.arange(count) < hits),
-                f1=_estimate(f1[place], drawn[:, place]),
+                f1=_f1(share(np.arange(concerned) < hits)) if count else NO_ESTIMATE,
                 count=int(count),
             )
         )
@@ -213,6 +213,15 @@ def divergence_to_votes(targets: Floats, probability: Floats) -> float:
     """Mean Kullback-Leibler divergence of probabilities (N, C) from the votes' shares (N, C)."""
     ratio = np.log(np.maximum(targets, 1e-300)) - np.log(np.maximum(probability, 1e-300))
     return float((targets * ratio).sum(axis=1).mean())
+
+
+def _f1(hits: Share) -> Estimate:
+    """F1 by the share of hits among the faces that bear a class, or are answered so, or both.
+
+    It grows with that share q, F1 = 2q / (1 + q), so that Wilson's interval holds for it too.
+    """
+    value, low, high = (2 * q / (1 + q) for q in (hits.value or 0.0, hits.low, hits.high))
+    return Estimate(value, low, high)
 
 
 def _mean_f1(f1: Floats) -> Floats:
