@@ -320,6 +320,7 @@ def test_a_new_report_leaves_nothing_of_the_one_before(reports: Path, tmp_path: 
             "scores.json: lacks 'model'; make it again with 'mien validate'",
         ),
         ("[]", "scores.json: damaged"),
+        ("[" * 100_000, "scores.json: damaged"),
     ],
 )
 def test_what_is_no_report_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
@@ -338,6 +339,28 @@ def test_what_is_no_report_is_refused(tmp_path: Path, content: str | None, messa
         {"confusion": "none"},
         {"confusion": [[1]]},
         {"certainty": {"risk_coverage": []}},
+        {"certainty": {"candidates_hold_of_class": {}}},
+        {"certainty": {"mean_candidates": "1"}},
+        {"accuracy": {"value": 1.5, "low": 0, "high": 1, "count": 2}},
+        {"accuracy": 0.5},
+        {"brier": float("nan")},
+        {"kullback_leibler_to_votes": True},
+        {"accuracy_without_training_duplicates": {}},
+        {"confusion": [[1, 0], [1, -1]]},
+        {"confusion": [[9, 0], [0, 1]]},
+        {"confusion": [[10**30, 0], [0, 1]]},
+        {"labels": ["neutral", "happiness"]},
+        {"labels": [1, 2]},
+        {"classes": []},
+        {"bins": []},
+        {"robustness": [1]},
+        {"provenance": {"data": []}},
+        {"provenance": {"data": {"train": 3}}},
+        {"provenance": {"data": {"valid": {"faces": "many", "votes": "all"}}}},
+        {"provenance": {"settings": None}},
+        {"provenance": {"settings": {"teacher": [3]}}},
+        {"provenance": {"teacher_digests": 5}},
+        {"provenance": {"kept_variance": "all"}},
     ],
     ids=str,
 )
@@ -348,5 +371,19 @@ def test_what_is_of_another_kind_is_told_as_damage(
     certainty = values["certainty"] | changed.get("certainty", {})
     text = json.dumps(values | changed | {"certainty": certainty})
     (tmp_path / "scores.json").write_text(text)
-    with pytest.raises(DataError, match=r"scores\.json: damaged"):
+    with pytest.raises(DataError, match=r"scores\.json: (damaged|lacks)"):
+        read_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"kinds": {}}, {"likeness_auroc": 2}, {"uncertain": [1]}, {"kinds": [1]}], ids=str
+)
+def test_damaged_answers_to_cuts_are_told(
+    changed: dict[str, Any], reports: Path, tmp_path: Path
+) -> None:
+    for path in (reports / "test").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    values = json.loads((tmp_path / "not_faces.json").read_text())
+    (tmp_path / "not_faces.json").write_text(json.dumps(values | changed))
+    with pytest.raises(DataError, match=r"not_faces\.json: damaged"):
         read_report(tmp_path)

@@ -1,10 +1,12 @@
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from mien.evaluation.plain import from_plain
+from mien.evaluation.plain import Count, Portion, from_plain
 
 
 @dataclass(frozen=True)
@@ -37,3 +39,50 @@ def test_further_values_are_left_aside() -> None:
 def test_a_missing_value_is_named() -> None:
     with pytest.raises(KeyError, match="size"):
         from_plain(Leaf, {"name": "a"})
+
+
+@dataclass(frozen=True)
+class Bounded:
+    share: Portion
+    count: Count
+    name: str = "nobody"
+
+
+def test_a_field_with_a_default_may_be_missing() -> None:
+    assert from_plain(Bounded, {"share": 1, "count": 2}) == Bounded(1, 2, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1], "came for Bounded, expected an object"),
+        ({"share": "1", "count": 2}, "share is '1', expected type float"),
+        ({"share": True, "count": 2}, "share is True, expected type float"),
+        ({"share": 0.5, "count": 2.0}, "count is 2.0, expected type int"),
+        ({"share": 0.5, "count": 2, "name": None}, "name is None, expected type str"),
+    ],
+)
+def test_a_value_of_another_kind_is_told(values: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        from_plain(Bounded, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"share": 1.5, "count": 2}, "share is 1.5, expected 0 to 1"),
+        ({"share": float("nan"), "count": 2}, "share is nan, expected"),
+        ({"share": 0.5, "count": -1}, "count is -1, expected 0 to inf"),
+    ],
+)
+def test_a_number_beyond_its_limits_is_told(values: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        from_plain(Bounded, values)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"leaves": {}}, {"grid": [1]}, {"by_name": []}, {"first": None}], ids=str
+)
+def test_values_in_another_order_of_things_are_told(changed: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        from_plain(Tree, dataclasses.asdict(TREE) | {"leaves": [], "grid": []} | changed)

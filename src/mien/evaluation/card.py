@@ -6,12 +6,11 @@ Source of the form: Mitchell et al., "Model Cards for Model Reporting", 2019, ar
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path, PurePath
 from string import Template
-from types import UnionType
 from typing import Any
 from urllib.parse import quote
 
@@ -20,8 +19,8 @@ import numpy as np
 from mien.datasets.vote_table import EDITIONS, TABLE_EDITION
 from mien.errors import ConfigError, DataError
 from mien.evaluation.certainty import Certainty
-from mien.evaluation.metrics import ClassScores, Scores, Share, class_scores
-from mien.evaluation.plain import from_plain
+from mien.evaluation.metrics import CALIBRATION_BINS, ClassScores, Scores, Share, class_scores
+from mien.evaluation.plain import Count, Portion, from_plain
 from mien.evaluation.report import (
     CLASS_HEAD,
     UNSEEN_ACCURACY,
@@ -48,16 +47,6 @@ RARE = 50
 UNSTATED = "not stated"
 
 
-#: What a card needs of `scores.json` beside scores.
-FURTHER_VALUES: dict[str, type | UnionType] = {
-    "model": str,
-    "split": str,
-    "votes": str,
-    "labels": list,
-    "provenance": dict,
-    "accuracy_without_training_duplicates": dict | None,
-    "kullback_leibler_to_votes": float | int,
-}
 CALIBRATED_ON = "Validation split, by which settings are chosen, and of which half calibrates"
 #: The share of the faces, the least uncertain ones, whose accuracy a card tells.
 COVERAGE = 0.85
@@ -69,7 +58,7 @@ class KindOfCut:
 
     kind: str
     uncertain: Share
-    likeness_auroc: float | None
+    likeness_auroc: Portion | None
 
 
 @dataclass(frozen=True)
@@ -77,8 +66,52 @@ class NotFaces:
     """The same of all cuts without a face, and of every kind."""
 
     uncertain: Share
-    likeness_auroc: float | None
+    likeness_auroc: Portion | None
     kinds: tuple[KindOfCut, ...]
+
+
+@dataclass(frozen=True)
+class DescribedData:
+    """What a model file says of the faces of a split."""
+
+    faces: Count
+    votes: str
+    sets: tuple["DescribedData", ...] = ()
+
+
+@dataclass(frozen=True)
+class TeachingSettings:
+    """Those of a model's settings that a card puts into words."""
+
+    teacher: tuple[str, ...] = ()
+    initial_weights: str | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a card puts into words of where a model comes from, each part if it is known."""
+
+    data: dict[str, DescribedData] = field(default_factory=dict)
+    settings: TeachingSettings = TeachingSettings()
+    teacher_digests: tuple[str, ...] = ()
+    initial_digest: str | None = None
+    kept_variance: Portion = 1
+
+
+@dataclass(frozen=True)
+class FurtherValues:
+    """What a card needs of `scores.json` beside scores."""
+
+    model: str
+    split: str
+    votes: str
+    labels: tuple[str, ...]
+    provenance: Provenance
+    accuracy_without_training_duplicates: Share | None
+    kullback_leibler_to_votes: float
+    certainty: Certainty
+    robustness: tuple[ChangeScores, ...] | None
+    faces: Count | None = None
 
 
 @dataclass(frozen=True)
@@ -114,24 +147,28 @@ def read_report(folder: Path) -> StoredReport:
         with _reading(not_faces_path, "benchmarks/not_faces.py") as values:
             not_faces, measured = from_plain(NotFaces, values), values["model"]
     with _reading(path, "mien validate") as values:
-        for name, kind in FURTHER_VALUES.items():
-            if not isinstance(values[name], kind):
-                raise TypeError(f"{name} is {values[name]!r:.100}")
-        if measured not in (None, values["model"]):
-            raise DataError(f"{not_faces_path}: of {measured}, expected of {values['model']}")
-        changes = values["robustness"] or ()
-        scores, certainty = from_plain(Scores, values), from_plain(Certainty, values["certainty"])
-        if np.array(scores.confusion, dtype=np.int64).shape != (len(values["labels"]),) * 2:
-            raise ValueError(f"confusion is {scores.confusion!r:.100}")
-        if COVERAGE not in [one.coverage for one in certainty.risk_coverage]:
-            raise ValueError(f"risk_coverage does not tell of {COVERAGE}")
-        return StoredReport(
-            values,
-            scores,
-            certainty,
-            tuple(from_plain(ChangeScores, one) for one in changes),
-            not_faces,
-        )
+        further, scores = from_plain(FurtherValues, values), from_plain(Scores, values)
+        if measured not in (None, further.model):
+            raise DataError(f"{not_faces_path}: of {measured}, expected of {further.model}")
+        _check_agreement(scores, further)
+        changes = further.robustness or ()
+        return StoredReport(values, scores, further.certainty, changes, not_faces)
+
+
+def _check_agreement(scores: Scores, further: FurtherValues) -> None:
+    """Raise ValueError unless what is stored speaks of the same classes and faces."""
+    labels, certainty = further.labels, further.certainty
+    counts = [one.count for one in scores.classes]
+    confusion = np.array(scores.confusion, dtype=np.int64)
+    if confusion.shape != (len(labels), len(labels)) or confusion.sum(axis=1).tolist() != counts:
+        raise ValueError(f"confusion is {scores.confusion!r:.100}")
+    for names in ([one.label for one in scores.classes], certainty.candidates_hold_of_class):
+        if tuple(names) != labels:
+            raise ValueError(f"{', '.join(names)} came, expected the labels {', '.join(labels)}")
+    if len(scores.bins) != CALIBRATION_BINS:
+        raise ValueError(f"{len(scores.bins)} bins, expected {CALIBRATION_BINS}")
+    if COVERAGE not in [one.coverage for one in certainty.risk_coverage]:
+        raise ValueError(f"risk_coverage does not tell of {COVERAGE}")
 
 
 @contextmanager
@@ -146,7 +183,7 @@ def _reading(path: Path, maker: str) -> Iterator[dict[str, Any]]:
         raise
     except KeyError as error:
         raise DataError(f"{path}: lacks {error}; make it again with '{maker}'") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise DataError(f"{path}: damaged ({error})") from error
 
 

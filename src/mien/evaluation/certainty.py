@@ -18,6 +18,7 @@ from mien.calibration import (
 )
 from mien.classification import Classification
 from mien.evaluation.metrics import Share, area_under_roc, share
+from mien.evaluation.plain import Portion
 from mien.model_file import CalibrationParameters
 
 Floats = NDArray[np.float64]
@@ -63,7 +64,7 @@ class Answers:
 class RiskCoveragePoint:
     """Accuracy on the least uncertain faces, where they are this share of all."""
 
-    coverage: float
+    coverage: Portion
     accuracy: Share
 
 
@@ -88,7 +89,7 @@ class Certainty:
     risk_coverage: tuple[RiskCoveragePoint, ...]
     uncertain: Share
     accuracy_unless_uncertain: Share
-    ambiguity_auroc: float | None
+    ambiguity_auroc: Portion | None
 
 
 def measure_certainty(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.evaluation.plain import Count, Portion
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -23,19 +25,19 @@ NORMAL_95 = 1.959964
 class Share:
     """A share of `count` faces, with its 95 % confidence interval; None of no faces."""
 
-    value: float | None
-    low: float
-    high: float
-    count: int
+    value: Portion | None
+    low: Portion
+    high: Portion
+    count: Count
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A value with its 95 % confidence interval; None of no faces."""
 
-    value: float | None
-    low: float
-    high: float
+    value: Portion | None
+    low: Portion
+    high: Portion
 
 
 NO_ESTIMATE = Estimate(None, 0.0, 1.0)
@@ -49,16 +51,16 @@ class ClassScores:
     precision: Share
     recall: Share
     f1: Estimate
-    count: int
+    count: Count
 
 
 @dataclass(frozen=True)
 class CalibrationBin:
     """Faces whose confidence lies in one fifteenth of the range from 0 to 1."""
 
-    count: int
-    confidence: float
-    accuracy: float
+    count: Count
+    confidence: Portion
+    accuracy: Portion
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ class Scores:
     macro_f1: Estimate
     macro_f1_without_contempt: Estimate
     classes: tuple[ClassScores, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[Count, ...], ...]
     negative_log_likelihood: float
     brier: float
-    calibration_error: float
+    calibration_error: Portion
     bins: tuple[CalibrationBin, ...]
 
 
@@ -113,29 +115,22 @@ def score(probability: Floats, labels: Integers, names: Sequence[str]) -> Scores
 
 def share(right: Mask) -> Share:
     """The share of True (N,) with Wilson's 95 % interval (Wilson 1927)."""
-    count = len(right)
-    if count == 0:
-        return Share(None, 0.0, 1.0, 0)
-    value = float(right.mean())
-    spread = NORMAL_95**2 / count
-    centre = (value + spread / 2) / (1 + spread)
-    half = NORMAL_95 / (1 + spread) * np.sqrt(value * (1 - value) / count + spread / 4 / count)
-    return Share(value, float(max(0, centre - half)), float(min(1, centre + half)), count)
+    return _share_of(int(right.sum()), len(right))
 
 
 def class_scores(confusion: Integers, names: Sequence[str]) -> tuple[ClassScores, ...]:
     """Scores of each class from the confusion matrix (C, C)."""
     scores = []
     for place, name in enumerate(names):
-        hits, count = confusion[place, place], confusion[place].sum()
-        concerned = count + confusion[:, place].sum() - hits
+        hits, count = int(confusion[place, place]), int(confusion[place].sum())
+        answered = int(confusion[:, place].sum())
         scores.append(
             ClassScores(
                 label=name,
-                precision=share(np.arange(confusion[:, place].sum()) < hits),
-                recall=share(np.arange(count) < hits),
-                f1=_f1(share(np.arange(concerned) < hits)) if count else NO_ESTIMATE,
-                count=int(count),
+                precision=_share_of(hits, answered),
+                recall=_share_of(hits, count),
+                f1=_f1(_share_of(hits, count + answered - hits)) if count else NO_ESTIMATE,
+                count=count,
             )
         )
     return tuple(scores)
@@ -213,6 +208,16 @@ def divergence_to_votes(targets: Floats, probability: Floats) -> float:
     """Mean Kullback-Leibler divergence of probabilities (N, C) from the votes' shares (N, C)."""
     ratio = np.log(np.maximum(targets, 1e-300)) - np.log(np.maximum(probability, 1e-300))
     return float((targets * ratio).sum(axis=1).mean())
+
+
+def _share_of(hits: int, count: int) -> Share:
+    if count == 0:
+        return Share(None, 0.0, 1.0, 0)
+    value = hits / count
+    spread = NORMAL_95**2 / count
+    centre = (value + spread / 2) / (1 + spread)
+    half = NORMAL_95 / (1 + spread) * np.sqrt(value * (1 - value) / count + spread / 4 / count)
+    return Share(value, float(max(0, centre - half)), float(min(1, centre + half)), count)
 
 
 def _f1(hits: Share) -> Estimate:

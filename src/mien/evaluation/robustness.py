@@ -16,6 +16,7 @@ from mien.classification import Classification
 from mien.datasets.faces import FaceSet
 from mien.evaluation.certainty import Answers
 from mien.evaluation.metrics import Share, area_under_roc, share
+from mien.evaluation.plain import Portion
 from mien.evaluation.scoring import classify_faces
 from mien.images import to_grey
 from mien.model_file import ModelFile
@@ -51,7 +52,7 @@ class ChangeScores:
     loss: float
     uncertain: Share
     accuracy_unless_uncertain: Share
-    likeness_auroc: float | None
+    likeness_auroc: Portion | None
 
 
 @dataclass(frozen=True)
