@@ -61,3 +61,14 @@ def test_risk_coverage_keeps_the_least_uncertain_faces() -> None:
     assert accuracy[0.75] == pytest.approx(2 / 3)
     assert accuracy[0.5] == 1
     assert accuracy[0.05] is None  # none of four faces is left
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
+def test_the_order_of_equally_uncertain_faces_does_not_matter(order: list[int]) -> None:
+    doubt, right = np.array([0.1, 0.5, 0.5, 0.5]), np.array([True, True, False, False])
+    points = risk_coverage(doubt[order], right[order])
+    accuracy = {one.coverage: one.accuracy for one in points}
+    assert accuracy[0.5].value == pytest.approx((1 + 1 / 3) / 2)
+    assert accuracy[0.5].count == 2
+    assert accuracy[0.25].value == 1
+    assert accuracy[1] == share(right)

@@ -17,7 +17,7 @@ from mien.calibration import (
     uncertainty,
 )
 from mien.classification import Classification
-from mien.evaluation.metrics import Share, area_under_roc, share
+from mien.evaluation.metrics import Share, area_under_roc, share, share_of
 from mien.evaluation.plain import Portion
 from mien.model_file import CalibrationParameters
 
@@ -80,7 +80,7 @@ class Certainty:
         uncertain: how many answers are marked as uncertain.
         accuracy_unless_uncertain: accuracy on the rest.
         ambiguity_auroc: area under the ROC curve of uncertainty, between faces without a majority
-            and faces with one; None if there are none without.
+            for an emotion and faces with one; None if there are none without.
     """
 
     candidates_hold: Share
@@ -106,7 +106,8 @@ def measure_certainty(
         labels: their labels, as indices into `names`.
         names: the C classes.
         threshold: the probability from which on a class is a candidate.
-        without_majority: uncertainty (M,) of faces on which the crowd does not agree.
+        without_majority: uncertainty (M,) of faces without a majority for an emotion: the
+            crowd does not agree, or sees none, or no face.
     """
     chosen = candidates(answers.probability, threshold)
     held = chosen[np.arange(len(labels)), labels]
@@ -127,10 +128,14 @@ def measure_certainty(
 def risk_coverage(doubt: Floats, right: Mask) -> tuple[RiskCoveragePoint, ...]:
     """Accuracy on the least uncertain faces, from uncertainty (N,) and what was right (N,).
 
+    Of equally uncertain faces of which only some are kept, each counts by the accuracy of them all.
     Source: El-Yaniv, Wiener 2010; Geifman, El-Yaniv 2017, arXiv 1705.08500.
     """
-    surest_first = right[np.argsort(doubt, kind="stable")]
+    _, groups, sizes = np.unique(doubt, return_inverse=True, return_counts=True)
+    ends, hits = (np.cumsum([0, *of_each]) for of_each in (sizes, np.bincount(groups, right)))
+    kept = [round(coverage * len(right)) for coverage in COVERAGES]
+    expected = np.interp(kept, ends, hits).tolist()
     return tuple(
-        RiskCoveragePoint(coverage, share(surest_first[: round(coverage * len(right))]))
-        for coverage in COVERAGES
+        RiskCoveragePoint(coverage, share_of(right_ones, count))
+        for coverage, right_ones, count in zip(COVERAGES, expected, kept, strict=True)
     )

@@ -115,7 +115,18 @@ def score(probability: Floats, labels: Integers, names: Sequence[str]) -> Scores
 
 def share(right: Mask) -> Share:
     """The share of True (N,) with Wilson's 95 % interval (Wilson 1927)."""
-    return _share_of(int(right.sum()), len(right))
+    return share_of(int(right.sum()), len(right))
+
+
+def share_of(hits: float, count: int) -> Share:
+    """The share of so many hits, which may be expected ones, with Wilson's 95 % interval."""
+    if count == 0:
+        return Share(None, 0.0, 1.0, 0)
+    value = hits / count
+    spread = NORMAL_95**2 / count
+    centre = (value + spread / 2) / (1 + spread)
+    half = NORMAL_95 / (1 + spread) * np.sqrt(value * (1 - value) / count + spread / 4 / count)
+    return Share(value, float(max(0, centre - half)), float(min(1, centre + half)), count)
 
 
 def class_scores(confusion: Integers, names: Sequence[str]) -> tuple[ClassScores, ...]:
@@ -127,9 +138,9 @@ def class_scores(confusion: Integers, names: Sequence[str]) -> tuple[ClassScores
         scores.append(
             ClassScores(
                 label=name,
-                precision=_share_of(hits, answered),
-                recall=_share_of(hits, count),
-                f1=_f1(_share_of(hits, count + answered - hits)) if count else NO_ESTIMATE,
+                precision=share_of(hits, answered),
+                recall=share_of(hits, count),
+                f1=_f1(share_of(hits, count + answered - hits)) if count else NO_ESTIMATE,
                 count=count,
             )
         )
@@ -208,16 +219,6 @@ def divergence_to_votes(targets: Floats, probability: Floats) -> float:
     """Mean Kullback-Leibler divergence of probabilities (N, C) from the votes' shares (N, C)."""
     ratio = np.log(np.maximum(targets, 1e-300)) - np.log(np.maximum(probability, 1e-300))
     return float((targets * ratio).sum(axis=1).mean())
-
-
-def _share_of(hits: int, count: int) -> Share:
-    if count == 0:
-        return Share(None, 0.0, 1.0, 0)
-    value = hits / count
-    spread = NORMAL_95**2 / count
-    centre = (value + spread / 2) / (1 + spread)
-    half = NORMAL_95 / (1 + spread) * np.sqrt(value * (1 - value) / count + spread / 4 / count)
-    return Share(value, float(max(0, centre - half)), float(min(1, centre + half)), count)
 
 
 def _f1(hits: Share) -> Estimate:
