@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mien.datasets.vote_table import REPOSITORY_EDITION, TABLE_EDITION
 from mien.errors import DataError
 from mien.evaluation.card import read_report, write_card
+from mien.evaluation.metrics import score, share
 from mien.evaluation.report import write_report
 from mien.evaluation.validation import validate
 from tests.evaluation.bright_model import made_model, write_split
@@ -90,6 +92,8 @@ def test_the_pictures_stand_where_the_card_looks_for_them(reports: Path, tmp_pat
 
 def test_the_card_says_how_good_the_model_is(text: str) -> None:
     assert "# Model card: <mine>.onnx" in text
+    assert "- The candidates hold the label in 100.00%" in text
+    assert "- Between faces without a majority for an emotion and faces with one, the area" in text
     assert "| Accuracy | 66.67% (20.8% to 93.9%, 3 faces) |" in text
     assert re.search(r"\| Accuracy without .* split of these data .* \| not measured \|", text)
     assert re.search(r"\| happiness \| 50.0% \(.*?\) \| 100.0% \(.*?\) \| 66.7% .*? \| 1 \|", text)
@@ -168,6 +172,21 @@ def test_only_on_the_faces_that_it_was_fitted_on_is_a_model_said_to_be(
     text = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert ("- By these very faces settings are chosen" in text) == is_fitted_on
     assert ("so its part is less strict" in text) == is_fitted_on
+
+
+def test_class_names_do_not_break_the_tables(reports: Path, tmp_path: Path) -> None:
+    result = validate(made_model(), reports, "test")
+    labels = ("<b>x", "pain|none*")
+    scores = score(np.full((2, 2), 1 / 2), np.array([0, 1]), labels)
+    held = {name: share(np.ones(1, dtype=bool)) for name in labels}
+    certainty = replace(result.certainty, candidates_hold_of_class=held)
+    changed = replace(result, labels=labels, scores=scores, certainty=certainty)
+    write_report(tmp_path / "report", changed)
+    write_card(tmp_path / "card.md", read_report(tmp_path / "report"))
+    text = (tmp_path / "card.md").read_text(encoding="utf-8")
+    assert text.count(r"\<b>x") == 3
+    rows = [line for line in text.splitlines() if line.startswith(r"| pain\|none\* |")]
+    assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [6, 3]
 
 
 def test_every_data_set_of_the_training_has_an_option(reports: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_no_temperature_on_a_fine_grid_is_better(count: int, right_alone: bool) 
     labels = logits.argmax(axis=1) if right_alone else labels
 
     def cost(temperature: float) -> float:
-        return loss(logits, labels, temperature) + (np.log(temperature) / 1.5) ** 4 / count
+        return float(loss(logits, labels, temperature) + (np.log(temperature) / 1.5) ** 4 / count)
 
     grid = np.geomspace(0.1, 5, 1001)
     costs = [cost(temperature) for temperature in grid]

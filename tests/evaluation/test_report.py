@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import re
 from dataclasses import replace
@@ -6,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.container import BarContainer
 
+from mien.classification import Classification
 from mien.errors import DataError
-from mien.evaluation.metrics import Share
+from mien.evaluation.figures import classes_figure
+from mien.evaluation.metrics import Share, score
 from mien.evaluation.report import (
     UNSEEN_ACCURACY,
     certainty_rows,
@@ -188,7 +192,10 @@ def test_certainty_is_said_in_words(result: Validation) -> None:
     # At 85 % of three faces, all are kept.
     assert rows["Accuracy without the 15 % most uncertain"].startswith("66.67% (")
     assert rows["Marked as uncertain"].startswith("0.00% (")
-    assert rows["Area under the ROC curve of uncertainty, faces without a majority"] == "0.833"
+    assert (
+        rows["Area under the ROC curve of uncertainty, faces without a majority for an emotion"]
+        == "0.833"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,3 +238,41 @@ def test_a_name_with_a_carriage_return_comes_back(result: Validation, tmp_path: 
     write_report(tmp_path / "report", replace(result, names=names))
     with (tmp_path / "report/logits.csv").open(newline="") as file:
         assert tuple(row["name"] for row in csv.DictReader(file)) == names
+
+
+def test_classes_without_faces_have_no_bars() -> None:
+    scores = score(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([1, 1]), ["a", "b"])
+    (axes,) = classes_figure(scores).axes
+    _, recall, f1 = (bars for bars in axes.containers if isinstance(bars, BarContainer))
+    for bars in (recall, f1):
+        assert bars.errorbar is not None
+        _, _, (whiskers,) = bars.errorbar.lines
+        absent, present = whiskers.get_segments()
+        assert not np.isfinite(absent).any()
+        assert np.isfinite(present).all()
+        assert len(present) == 2
+
+
+@pytest.mark.parametrize("count", [8, 12, 16])
+def test_names_of_many_classes_keep_clear_of_each_other(count: int) -> None:
+    probability = np.random.default_rng(0).dirichlet(np.ones(count), 200)
+    names = [f"disappointment {place}" for place in range(count)]
+    figure = classes_figure(score(probability, np.arange(200) % count, names))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    texts = axes.get_xticklabels()
+    corners = axes.transData.transform([(place, 0) for place in range(count)])
+    for one, (left, right) in zip(
+        texts, zip(corners[:-1, 0], corners[1:, 0], strict=True), strict=False
+    ):
+        line_height = 1.2 * float(one.get_fontsize()) / 72 * figure.dpi
+        assert (right - left) * np.sin(np.radians(one.get_rotation())) > line_height
+
+
+def test_stored_logits_are_exactly_those_of_the_model(result: Validation, tmp_path: Path) -> None:
+    logits = np.random.default_rng(0).normal(0, 5, (6, 2)).astype(np.float32)
+    outputs = Classification(logits, result.outputs.embedding)
+    write_report(tmp_path, dataclasses.replace(result, outputs=outputs))
+    with (tmp_path / "logits.csv").open(newline="") as file:
+        rows = [[float(row[name]) for name in LABELS] for row in csv.DictReader(file)]
+    np.testing.assert_array_equal(np.array(rows, dtype=np.float32), logits)

@@ -4,6 +4,7 @@ Source of the form: Mitchell et al., "Model Cards for Model Reporting", 2019, ar
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -247,7 +248,7 @@ def card_text(
     values, provenance = report.values, report.values["provenance"]
     return Template(_template()).substitute(
         model=PurePath(values["model"]).name,
-        labels=", ".join(values["labels"]),
+        labels=_escaped(", ".join(values["labels"])),
         data=_bullets(_data(report)),
         sets=FERPLUS_SETS if _is_of_ferplus(values) else "These sets say what their pictures are.",
         labels_limit=FERPLUS_LABELS if _is_of_ferplus(values) else "",
@@ -367,13 +368,13 @@ def _rare_classes(report: StoredReport, other: StoredReport | None) -> str:
 def _certainty(certainty: Certainty) -> list[str]:
     at_85 = next(one for one in certainty.risk_coverage if one.coverage == COVERAGE)
     return [
-        f"The candidates hold the crowd's majority in {percent(certainty.candidates_hold)}; "
+        f"The candidates hold the label in {percent(certainty.candidates_hold)}; "
         f"there are {certainty.mean_candidates:.2f} of them on average.",
         f"Without the 15 % with the highest uncertainty, {percent(at_85.accuracy)} are right.",
         f"Marked as uncertain are {percent(certainty.uncertain)}; of the rest "
         f"{percent(certainty.accuracy_unless_uncertain)} are right.",
-        "Between faces on which the crowd does not agree and faces on which it does, the area "
-        f"under the ROC curve of the uncertainty is {_area(certainty.ambiguity_auroc)}.",
+        "Between faces without a majority for an emotion and faces with one, the area under the "
+        f"ROC curve of the uncertainty is {_area(certainty.ambiguity_auroc)}.",
     ]
 
 
@@ -519,4 +520,9 @@ def _bullets(lines: Iterable[str]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is, also in a table; class names may hold anything."""
+    return re.sub(r"[\\|*<&`\[]", r"\\\g<0>", text)

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from mien.evaluation.certainty import RiskCoveragePoint
 from mien.evaluation.metrics import CALIBRATION_BINS, Estimate, Scores, Share
 
+#: So wide are three bars with their whiskers.
+INCHES_A_CLASS = 0.7
+
 BLUE, GREY, RED = "#0072B2", "#BBBBBB", "#D55E00"
 
 
@@ -26,7 +29,7 @@ def confusion_figure(scores: Scores) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("answer")
-    axes.set_ylabel("crowd's majority")
+    axes.set_ylabel("label")
     for row in range(len(names)):
         for column in range(len(names)):
             if counts[row, column]:
@@ -67,13 +70,15 @@ def reliability_figure(scores: Scores) -> Figure:
 
 def classes_figure(scores: Scores) -> Figure:
     """Precision, recall and F1 of every class, with their intervals."""
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    width = max(9, INCHES_A_CLASS * len(scores.classes))
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(scores.classes), dtype=np.float64)
     _bars(axes, places - 0.27, [one.precision for one in scores.classes], GREY, "precision")
     _bars(axes, places, [one.recall for one in scores.classes], BLUE, "recall")
     _bars(axes, places + 0.27, [one.f1 for one in scores.classes], RED, "F1")
-    axes.set_xticks(places, [f"{one.label}\n{one.count} faces" for one in scores.classes])
+    names = [f"{one.label}, {one.count} faces" for one in scores.classes]
+    axes.set_xticks(places, names, rotation=40, ha="right")
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.13))
     _plain(axes)
@@ -111,7 +116,8 @@ def _bars(
     color: str,
     label: str,
 ) -> None:
-    heights = np.array([one.value or 0.0 for one in values])
+    """Bars with whiskers; none where there is no value."""
+    heights = np.array([np.nan if one.value is None else one.value for one in values])
     low = heights - np.minimum([one.low for one in values], heights)
     high = np.maximum([one.high for one in values], heights) - heights
     axes.bar(places, heights, 0.25, color=color, label=label, yerr=[low, high], capsize=2)

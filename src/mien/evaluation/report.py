@@ -251,7 +251,7 @@ def certainty_rows(certainty: Certainty) -> list[tuple[str, str]]:
         ("Marked as uncertain", percent(certainty.uncertain)),
         ("Accuracy on the rest", percent(certainty.accuracy_unless_uncertain)),
         (
-            "Area under the ROC curve of uncertainty, faces without a majority",
+            "Area under the ROC curve of uncertainty, faces without a majority for an emotion",
             "not measured" if auroc is None else f"{auroc:.3f}",
         ),
     ]
@@ -310,7 +310,7 @@ def _output_rows(result: Validation) -> Iterator[tuple[object, ...]]:
     for name, label, logits, likeness in zip(
         result.names, result.majority, result.outputs.logits, result.face_likeness, strict=True
     ):
-        yield (name, label or "", *_numbers(logits), f"{likeness:.6g}")
+        yield (name, label or "", *_numbers(logits), f"{likeness:.9g}")
 
 
 def _changed_rows(result: Validation, changed: ChangedFaces) -> Iterator[tuple[object, ...]]:
@@ -318,11 +318,12 @@ def _changed_rows(result: Validation, changed: ChangedFaces) -> Iterator[tuple[o
     for row, logits, likeness in zip(
         scored, changed.outputs.logits, changed.face_likeness, strict=True
     ):
-        yield (result.names[row], result.majority[row], *_numbers(logits), f"{likeness:.6g}")
+        yield (result.names[row], result.majority[row], *_numbers(logits), f"{likeness:.9g}")
 
 
 def _numbers(logits: NDArray[np.float32]) -> list[str]:
-    return [f"{logit:.6g}" for logit in logits.tolist()]
+    """Numbers of 32 bits in as many digits as give them back exactly."""
+    return [f"{logit:.9g}" for logit in logits.tolist()]
 
 
 def _csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
