@@ -71,6 +71,19 @@ def test_twins_who_cross_are_told_apart_by_their_motion(seed: int) -> None:
     assert {tuple(one) for one in numbers} == {(1, 2), (1,)}
 
 
+@pytest.mark.parametrize("step_s", [0.5, 1.0, 2.0])
+def test_a_face_that_turned_between_two_rare_looks_keeps_its_number(step_s: float) -> None:
+    turned = np.asarray(cv2.addWeighted(ANNA, 0.55, face(3), 0.45, 0), dtype=np.uint8)
+    assert 0.4 < look_of(ANNA) @ look_of(turned) < 0.8
+    tracker = Tracker()
+    numbers = [
+        tracker.update([(100 + 6 * (step % 2), 50, 60, 60)], [(ANNA, turned)[step % 2]], time_s)
+        for step, time_s in enumerate(np.arange(9) * step_s)
+    ]
+    assert numbers == [[1]] * 9
+    assert tracker.update([(100, 50, 60, 60)], [BERTA], 9 * step_s) == [2]
+
+
 def test_a_face_that_is_missed_for_a_moment_keeps_its_number() -> None:
     tracker = Tracker()
     for step in range(10):

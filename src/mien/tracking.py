@@ -26,6 +26,8 @@ LONGEST_MOTION_S = 1.0
 #: Deviations of a measured place, of that of a face all covered, and of the acceleration in a
 #: second, in sides of the face.
 PLACE_DEVIATION, COVER_DEVIATION, ACCELERATION = 0.05, 0.3, 4.0
+#: No more than this is put on the cost of a place for how uncertain it is.
+LONGEST_DOUBT = 5.0
 #: A face may be so many deviations away from where it is expected, and so many times larger.
 FARTHEST_DEVIATIONS, LARGEST_RATIO = 4.0, 2.0
 #: What a look without any likeness costs, and a second in which a face was looked for in vain
@@ -102,7 +104,7 @@ class Track:
         if distance**2 > FARTHEST_DEVIATIONS**2 * variance:
             return float("inf")
         sharpest = _place_variance(self.side, 0.0)
-        return distance**2 / (2 * variance) + math.log(variance / sharpest)
+        return distance**2 / (2 * variance) + min(LONGEST_DOUBT, math.log(variance / sharpest))
 
 
 class Tracker:
