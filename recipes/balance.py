@@ -2,28 +2,35 @@
 
 A power of the classes' frequencies is taken off its answers, in the offsets of the last layer
 (logit adjustment after training, Menon et al. 2021, arXiv 2007.07314).
-Usage: python recipes/balance.py TRAINING.ckpt DATA_DIR POWER BALANCED.ckpt
+Usage: python recipes/balance.py TRAINING.ckpt DATA_DIR [DATA_DIR ...] POWER BALANCED.ckpt
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import torch
 
-from mien.datasets.ferplus import read_split
 from mien.training.data import training_data
+from mien.training.faces import TrainingFaces
 from mien.training.run import TrainingRun
 
 
 @torch.no_grad()
 def main() -> None:
     """Read the checkpoint, change its averaged network, and write it."""
-    checkpoint, data_dir, power, path = sys.argv[1:]
-    run = TrainingRun.load(Path(checkpoint), {"device": "cpu"})
-    data = training_data([read_split(Path(data_dir), "train")], run.config)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("data_dirs", type=Path, nargs="+", help="those it was trained on")
+    parser.add_argument("power", type=float)
+    parser.add_argument("balanced", type=Path)
+    options = parser.parse_args()
+    run = TrainingRun.load(options.checkpoint, {"device": "cpu"})
+    data = training_data(TrainingFaces.read(options.data_dirs).train, run.config)
+    if data.digest() != run.data_digest:
+        parser.error(f"{options.checkpoint}: began with other training data")
     frequencies = data.frequencies().clamp(min=1 / len(data.targets))
-    run.average.get_parameter("head.bias").sub_(float(power) * frequencies.log())
-    run.save(Path(path))
+    run.average.get_parameter("head.bias").sub_(options.power * frequencies.log())
+    run.save(options.balanced)
 
 
 if __name__ == "__main__":

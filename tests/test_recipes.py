@@ -12,9 +12,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mien.datasets.ferplus import read_split
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig, read_settings
+from mien.training.data import training_data
 from mien.training.networks import build_network
+from tests.made import write_ferplus
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "recipes"
@@ -41,6 +44,41 @@ def test_the_default_recipe_runs_to_its_end(ferplus_dir: Path, tmp_path: Path) -
     assert settings["seed"] == 5
     small = open_model(tmp_path / "student-int8.onnx").metadata.provenance
     assert small["quantized"] == "static, 8 bits"
+    for path in tmp_path.glob("student-5.*"):
+        path.unlink()
+    epochs = (tmp_path / "teacher-5.csv").read_bytes()
+    done = recipe("sh", script, str(ferplus_dir), str(tmp_path), *quick, SEEDS="5")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "student-5.onnx").is_file()
+    assert (tmp_path / "teacher-5.csv").read_bytes() == epochs
+
+
+def test_the_default_recipe_says_what_it_takes() -> None:
+    done = recipe("sh", str(RECIPES / "default.sh"))
+    assert done.returncode != 0
+    assert "usage: [SEEDS=" in done.stderr
+
+
+def test_balancing_takes_a_power_of_the_frequencies_off(ferplus_dir: Path, tmp_path: Path) -> None:
+    quick = ["--epochs", "1", "--network", "residual_xs", "--threads", "1", "--batch-size", "32"]
+    folders = ["--data-dir", str(ferplus_dir), "--model-path", str(tmp_path / "model.onnx")]
+    done = recipe(sys.executable, "-m", "mien", "train", *folders, *quick)
+    assert done.returncode == 0, done.stderr
+    script, path = str(RECIPES / "balance.py"), str(tmp_path / "model.ckpt")
+    balanced = tmp_path / "balanced.ckpt"
+    done = recipe(sys.executable, script, path, str(ferplus_dir), "0.5", str(balanced))
+    assert done.returncode == 0, done.stderr
+    config = TrainingConfig(network="residual_xs")
+    frequencies = training_data([read_split(ferplus_dir, "train")], config).frequencies()
+    before, after = (torch.load(one, weights_only=True)["average"] for one in (path, balanced))
+    off = before["head.bias"] - after["head.bias"]
+    torch.testing.assert_close(off, 0.5 * frequencies.log(), rtol=1e-3, atol=1e-4)
+
+    write_ferplus(tmp_path / "other", seed=1)
+    other = str(tmp_path / "other")
+    done = recipe(sys.executable, script, path, other, "0.5", str(tmp_path / "none.ckpt"))
+    assert "model.ckpt: began with other training data" in done.stderr
+    assert not (tmp_path / "none.ckpt").exists()
 
 
 def test_teachers_begin_with_given_weights(ferplus_dir: Path, tmp_path: Path) -> None:

@@ -62,6 +62,23 @@ main()
 """
 
 
+# Sends a signal while NumPy is half loaded.
+INTERRUPTED_WHILE_LOADING = """
+import signal, sys
+
+number = int(sys.argv.pop())
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "numpy.linalg":
+            signal.raise_signal(number)
+
+sys.meta_path.insert(0, Finder)
+from mien.__main__ import main
+main()
+"""
+
+
 def command(data: Path, folder: Path, *more: str) -> list[str]:
     (folder / "settings.toml").write_text(SETTINGS)
     return [
@@ -182,6 +199,15 @@ def test_before_the_first_step_nothing_is_written(tmp_path: Path, number: signal
         process.wait()
     assert process.returncode == 130
     assert [path.name for path in out.iterdir()] == ["settings.toml"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_packages_are_loaded_ends_quietly(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    line = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, *command(tmp_path, tmp_path)]
+    done = subprocess.run([*line, str(int(number))], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_seven_classes_make_a_model_that_deploys(ferplus_dir: Path, tmp_path: Path) -> None:

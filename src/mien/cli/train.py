@@ -84,8 +84,11 @@ def train(
     _require_torch()
     signal.signal(signal.SIGTERM, _interrupt)
     from mien.interruption import stopping_on_signals
-    from mien.training.train import Training
 
+    with stopping_on_signals() as wish:  # packages that are half loaded fail in odd ways
+        from mien.training.train import Training
+    if wish.signal_number is not None:
+        signal.raise_signal(wish.signal_number)
     flags = {name: value for name, value in settings.items() if value is not None}
     training = Training(data_dir, model_path, config, flags, resume)
     training.files.check_writable()
