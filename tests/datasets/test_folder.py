@@ -465,7 +465,7 @@ def test_a_class_that_is_kept_is_not_told_as_left_out(tmp_path: Path) -> None:
         ("path,label\na.png,sad\n.//a.png,fear\n", "line 3: 'a.png' stands twice"),
         ("path,label\n../a.png,sad\n", "line 2: '../a.png' is no path inside the folder"),
         ("path,label\n/a.png,sad\n", "line 2: '/a.png' is no path inside the folder"),
-        (f"path,label\n{'a' * 300}.png,sad\n", "line 2: '.*aaa': File name too long"),
+        (f"path,label\n{'a' * 300}.png,sad\n", "line 2: '.*aaa.png': File name too long"),
         ("path,label\na.png,\n", "line 2: the label is empty"),
         ("path,label,split\na.png,sad,other\n", "line 2: the split is 'other', expected train"),
         ("path,label,split\na.png,sad,\nc.png,sad,test\n", "some rows have a split and some have"),

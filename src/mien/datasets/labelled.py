@@ -210,7 +210,7 @@ def _check_there(where: str, path: Path) -> None:
     try:
         is_there = path.is_file()
     except OSError as error:  # a name of thousands of letters, say
-        raise DataError(f"{where}: {str(path)[:80]!r}: {error.strerror}") from error
+        raise DataError(f"{where}: {str(path)[-80:]!r}: {error.strerror}") from error
     if not is_there:
         raise DataError(f"{where}: there is no picture {path}")
 

@@ -156,7 +156,7 @@ def _check_value(setting: "dataclasses.Field[Any]", value: Any) -> None:
 def _is_of_kind(value: Any, kind: type) -> bool:
     if kind is float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and math.isfinite(value)
+        return is_number and abs(value) != math.inf
     return type(value) is kind
 
 
