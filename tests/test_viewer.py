@@ -244,7 +244,7 @@ def test_frames_come_until_they_are_wanted_no_more() -> None:
 
 
 def test_a_stream_that_has_fallen_silent_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.viewer.CLOSING_S", 0.1)
+    monkeypatch.setattr("mien.workers.CLOSING_S", 0.1)
     may_end, wanted = threading.Event(), [True] * 3
 
     def frames() -> Generator[StreamFrame, None, None]:

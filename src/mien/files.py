@@ -6,6 +6,8 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mien.errors import ConfigError
+
 #: Endings of picture files, as they are looked for in folders.
 PICTURE_SUFFIXES = {
     *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".pgm"),
@@ -58,6 +60,12 @@ def replacing(path: Path, outlasts_power: bool = True) -> Iterator[Path]:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_no_folder(path: Path) -> None:
+    """Raise ConfigError where no file of that name can be, since a folder has it."""
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder, expected the name of a file")
 
 
 def check_writable(folder: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from mien.errors import ConfigError
-from mien.files import part_of
+from mien.files import check_no_folder, part_of
 from mien.results import FaceResult, TrackedFace
 from mien.streaming import StreamFrame
 
@@ -119,8 +119,7 @@ class Table(ABC):
 
 def check_table_path(path: Path) -> None:
     """Raise ConfigError if no table of that name can be written."""
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder, expected the name of a file")
+    check_no_folder(path)
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"{path}: a table's name ends in one of {', '.join(FORMATS)}")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:

@@ -1,9 +1,8 @@
 """Analysed frames in a window, and what its keys do."""
 
 import math
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from itertools import count
 from pathlib import Path
 from typing import Protocol, Self
@@ -18,7 +17,7 @@ from mien.errors import ConfigError
 from mien.images import write_image
 from mien.streaming import StreamFrame
 from mien.video import VideoWriter
-from mien.workers import CLOSING_S
+from mien.workers import Workers
 
 Image = NDArray[np.uint8]
 
@@ -66,10 +65,11 @@ def while_wanted(
 ) -> Generator[StreamFrame, None, None]:
     """The frames of a stream, which is closed at the end.
 
-    They are waited for in threads; `is_wanted` is asked here meanwhile. A stream that has fallen
+    They are waited for in a thread; `is_wanted` is asked here meanwhile. A stream that has fallen
     silent is left alone.
     """
-    job = _in_thread(frames)
+    workers = Workers(1)
+    job = workers.submit(lambda: next(frames, None))
     try:
         while is_wanted():
             wait([job], KEY_S)
@@ -78,26 +78,12 @@ def while_wanted(
             frame = job.result()
             if frame is None:
                 return
-            job = _in_thread(frames)
+            job = workers.submit(lambda: next(frames, None))
             yield frame
     finally:
-        wait([job], CLOSING_S)
+        workers.close()
         if job.done():
             frames.close()
-
-
-def _in_thread(frames: Iterator[StreamFrame]) -> Future[StreamFrame | None]:
-    """The next frame, or None at the end, from a thread that the end of the program cuts off."""
-    job: Future[StreamFrame | None] = Future()
-
-    def work() -> None:
-        try:
-            job.set_result(next(frames, None))
-        except BaseException as error:  # raised where the result is asked for
-            job.set_exception(error)
-
-    threading.Thread(target=work, name="mien viewer", daemon=True).start()
-    return job
 
 
 class Viewer:

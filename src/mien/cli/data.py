@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli import console
-from mien.errors import ConfigError
-from mien.files import check_writable
+from mien.files import check_no_folder, check_writable
 
 if TYPE_CHECKING:
     from mien.datasets.inspection import Inspection
@@ -43,8 +42,7 @@ def inspect(
     from mien.datasets.inspection import inspect as look
     from mien.images import format_of, write_image
 
-    if sheet.is_dir():
-        raise ConfigError(f"{sheet}: is a folder, expected the name of a file")
+    check_no_folder(sheet)
     format_of(sheet)  # refuses what could not be written later
     check_writable(sheet.parent)
     with console.progress_bar("Pictures") as bar:

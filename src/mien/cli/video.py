@@ -13,7 +13,7 @@ from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model, Threads
 from mien.cli.inputs import files_of
 from mien.errors import ConfigError, MienError, SourceError
-from mien.files import VIDEO_SUFFIXES, part_of
+from mien.files import VIDEO_SUFFIXES, check_no_folder, part_of
 
 if TYPE_CHECKING:
     from mien.clip import ClipJob, ClipSummary
@@ -155,8 +155,7 @@ def _check_outputs(jobs: Sequence["ClipJob"]) -> None:
             raise ConfigError(f"{path}: is to be written {times} times; put {NAME} into its name")
         if path in inputs or part_of(path) in inputs:
             raise ConfigError(f"{path}: would be written over one of the videos that are read")
-        if path.is_dir():
-            raise ConfigError(f"{path}: is a folder, expected the name of a file")
+        check_no_folder(path)
 
 
 class _Progress:

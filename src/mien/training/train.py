@@ -11,7 +11,7 @@ from torch import nn
 from mien.datasets.leaks import write_leaks
 from mien.errors import ConfigError, MienError, ModelError
 from mien.evaluation.fitting import calibration_half, check_calibration_faces
-from mien.files import check_writable
+from mien.files import check_no_folder, check_writable
 from mien.training.augment import Draw, as_taught, change, spoil
 from mien.training.config import TrainingConfig, read_settings
 from mien.training.curves import draw_curves, write_table
@@ -59,8 +59,7 @@ class TrainingFiles:
 
     def check_writable(self) -> None:
         """Make the folder if need be; raise OSError if no file can be written there."""
-        if self.model.is_dir():
-            raise ConfigError(f"{self.model}: is a folder, expected the name of a file")
+        check_no_folder(self.model)
         check_writable(self.model.parent)
 
     @property
