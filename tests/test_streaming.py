@@ -122,6 +122,31 @@ def test_faces_are_followed_between_the_frames_where_they_are_looked_for(
         assert abs(one.faces[0]["box"][0] - other.faces[0]["box"][0]) <= 14
 
 
+def test_a_cut_to_somebody_else_at_the_same_place_is_seen(
+    astronaut: Image, recognition: EmotionRecognition
+) -> None:
+    looked = []
+    before = np.ascontiguousarray(astronaut[:240, 100:420])
+    other = np.roll(before, 80, axis=0)[:, ::-1]
+    after = (0.35 * before + 0.65 * other).astype(np.uint8)
+    faces = recognition._detector.detect(before)
+
+    class Still:
+        def detect(self, frame_rgb: Image) -> list[DetectedFace]:
+            looked.append(frame_rgb)
+            return faces
+
+    er = EmotionRecognition(detector=Still())
+    film = [before] * 7 + [after] * 7
+    seen = list(er.stream(iter(film), color="RGB", detect_every=5, smoothing_s=10))
+    assert [frame.faces[0]["track_id"] for frame in seen] == [1] * 7 + [2] * 7
+    assert [np.array_equal(frame, before) for frame in looked] == [True, True, False, False]
+    assert seen[7].faces[0]["emotions"] == seen[7].faces[0]["raw_emotions"]
+    one_scene = [(image, 0.3 * place) for place, image in enumerate(film)]
+    seen = list(er.stream(iter(one_scene), color="RGB"))
+    assert {frame.faces[0]["track_id"] for frame in seen} == {1}  # too far apart to be a cut
+
+
 def test_an_iterator_is_read_lazily_and_closed(recognition: EmotionRecognition) -> None:
     given, closed = [], []
 
@@ -483,10 +508,14 @@ def test_faces_are_looked_for_anew_in_frames_of_another_size(
 def test_times_that_stand_still_do_not_hold_up_the_answer(
     astronaut: Image, recognition: EmotionRecognition
 ) -> None:
-    mirrored = np.ascontiguousarray(astronaut[:, ::-1])
-    boxes = [recognition.run(picture, color="RGB")[0]["box"] for picture in (astronaut, mirrored)]
-    shift = boxes[0][0] - boxes[1][0]
-    frames = [(astronaut, 7), *[(np.roll(mirrored, shift, axis=1), 7)] * 40]
+    x, y, width, height = recognition.run(astronaut, color="RGB")[0]["box"]
+    covered = astronaut.copy()  # her smile is behind a scarf
+    covered[y + height // 2 : y + height, x : x + width] = astronaut[
+        y + height // 4, x + width // 2
+    ]
+    before, after = (recognition.run(one, color="RGB")[0] for one in (astronaut, covered))
+    assert before["emotions"]["happiness"] > after["emotions"]["happiness"] + 0.2
+    frames = [(astronaut, 7), *[(covered, 7)] * 40]
     *_, last = recognition.stream(frames, color="RGB")
     (face,) = last.faces
     assert face["track_id"] == 1

@@ -147,3 +147,16 @@ def test_no_other_pairs_cost_less(seed: int) -> None:
     pairs = assign(cost, worst=8)
     assert len(dict(pairs)) == len({column for _, column in pairs}) == len(pairs)
     assert sum(cost[pair] for pair in pairs) + 8 * (4 - len(pairs)) == pytest.approx(least)
+
+
+def test_somebody_else_after_a_cut_gets_a_number_of_their_own() -> None:
+    somebody = np.asarray(cv2.addWeighted(ANNA, 0.4, BERTA, 0.6, 0), dtype=np.uint8)
+    assert 0.2 < look_of(ANNA) @ look_of(somebody) < 0.5
+    for cut, is_new_scene, number in (
+        (somebody, False, 1),
+        (somebody, True, 2),
+        (ANNA, True, 1),
+    ):
+        tracker, box = Tracker(), (100.0, 50.0, 60.0, 60.0)
+        tracker.update([box], [ANNA], 0.0)
+        assert tracker.update([box], [cut], 0.04, is_new_scene) == [number]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.results import DetectedFace, FaceResult, TrackedFace
+from mien.scenes import SceneCuts
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame
 from mien.tracking import LONGEST_MOTION_S, Tracker
@@ -104,8 +105,22 @@ class Analyst(Protocol):
         ...
 
 
-#: Frames in their order, with the search for their faces, or None where they are followed.
-_Waiting = deque[tuple[TimedFrame, Future[FoundFaces] | None]]
+class _Awaited(NamedTuple):
+    """A frame that waits for its faces.
+
+    Attributes:
+        frame: the frame.
+        job: the search for its faces; None where they are followed.
+        is_new_scene: whether the film cuts to another scene there.
+    """
+
+    frame: TimedFrame
+    job: Future[FoundFaces] | None
+    is_new_scene: bool
+
+
+#: Frames in their order.
+_Waiting = deque[_Awaited]
 
 
 def stream(
@@ -115,7 +130,7 @@ def stream(
 
     Frames are decoded, and their faces found and classified, ahead of time in threads. Of a live
     source only the newest frame is taken. Where faces are not looked for, they are followed by
-    their motion.
+    their motion. They are looked for at every cut to another scene.
     """
     results = _results(analyst, source, detect_every, smoother, workers)
     next(results)  # a generator that has not begun could not close anything
@@ -135,15 +150,17 @@ def _results(
     waiting: _Waiting = deque()
     pool = Workers(workers)
     follower = _Follower(analyst, smoother, pool)
+    scenes = SceneCuts()
     shape: tuple[int, ...] = ()
     try:
         with _Decoder(source) as decoder:
             for place, frame in enumerate(decoder.frames()):
                 job = None
-                if place % detect_every == 0 or frame.image_rgb.shape != shape:
+                is_cut = scenes.is_cut(frame.image_rgb, frame.time_s)
+                if place % detect_every == 0 or is_cut or frame.image_rgb.shape != shape:
                     job = pool.submit(analyst.find, frame.image_rgb)
                 shape = frame.image_rgb.shape
-                waiting.append((frame, job))
+                waiting.append(_Awaited(frame, job, is_cut))
                 room = _room(ahead, frame)
                 while waiting and (len(waiting) > room or _is_ready(waiting)):
                     follower.follow(waiting)
@@ -166,11 +183,11 @@ def _room(most: int, frame: TimedFrame) -> int:
 
 def _is_ready(waiting: _Waiting) -> bool:
     """Whether the first frame's faces are found, and all is there that is followed with it."""
-    first = waiting[0][1]
+    first = waiting[0].job
     if first is not None and not first.done():
         return False
     others = list(waiting)[1:]
-    return len(others) >= MOST_TOGETHER or any(job is not None for _, job in others)
+    return len(others) >= MOST_TOGETHER or any(one.job is not None for one in others)
 
 
 class _Followed(NamedTuple):
@@ -209,17 +226,18 @@ class _Follower:
 
     def follow(self, waiting: _Waiting) -> None:
         """Take the first frame, and with it those that are followed after it."""
-        frames = [self._next(*waiting.popleft())]
-        while waiting and waiting[0][1] is None and len(frames) < MOST_TOGETHER:
-            frames.append(self._next(*waiting.popleft()))
+        frames = [self._next(waiting.popleft())]
+        while waiting and waiting[0].job is None and len(frames) < MOST_TOGETHER:
+            frames.append(self._next(waiting.popleft()))
         self._numbered.append(_Numbered(frames, self._pool.submit(self._classified, frames)))
 
-    def _next(self, frame: TimedFrame, job: Future[FoundFaces] | None) -> _Followed:
+    def _next(self, awaited: _Awaited) -> _Followed:
         """A frame's faces: those that were found, or those of the frame before, moved on."""
+        frame, job, is_new_scene = awaited
         if job is not None:
             faces, cuts = job.result()
             boxes = [face.box for face in faces]
-            ids = self._tracker.update(boxes, cuts, frame.time_s)
+            ids = self._tracker.update(boxes, cuts, frame.time_s, is_new_scene)
             self._last = _Followed(frame, faces, ids, frame.time_s, cuts)
         else:
             assert self._last is not None  # the first frame's faces are looked for

@@ -33,6 +33,9 @@ FARTHEST_DEVIATIONS, LARGEST_RATIO = 4.0, 2.0
 #: What a look without any likeness costs, and a second in which a face was looked for in vain
 #: though nobody stood before it; a worse sum than the last, with the place's, is somebody else.
 LOOK_WEIGHT, ABSENCE_WEIGHT, WORST_COST = 12.0, 2.0, 11.0
+#: Where the scene changes, a face must be so much like the last one at its place to be the same:
+#: of two strangers one in a hundred pairs is.
+SCENE_LIKENESS = 0.6
 #: The part of a cut that is face whatever its shape: rows from brow to lip, columns of the eyes.
 INSIDE = ((1 / 6, 11 / 12), (1 / 6, 5 / 6))
 #: Side of the small picture that is remembered, and how fast it follows.
@@ -116,7 +119,11 @@ class Tracker:
         self._now_s: float | None = None
 
     def update(
-        self, boxes: Sequence[Box], cuts: Sequence[NDArray[np.uint8]], time_s: float
+        self,
+        boxes: Sequence[Box],
+        cuts: Sequence[NDArray[np.uint8]],
+        time_s: float,
+        is_new_scene: bool = False,
     ) -> list[int]:
         """The numbers of the faces of a frame.
 
@@ -124,6 +131,8 @@ class Tracker:
             boxes: x, y, width and height of every face, in pixels.
             cuts: the same faces in the canonical frame, each (S, S) grey.
             time_s: when the frame is shown; never earlier than the frame before.
+            is_new_scene: whether the film has cut to another scene since the frame before, in which
+                somebody else may be where a face was.
         """
         before_s = time_s if self._now_s is None else self._now_s
         elapsed = max(0.0, time_s - before_s)
@@ -142,6 +151,8 @@ class Tracker:
         cost = np.full((len(self._tracks), len(boxes)), np.inf)
         for row, track in enumerate(self._tracks):
             for column in track.reached(centres, sides):
+                if is_new_scene and looks[column] @ track.look < SCENE_LIKENESS:
+                    continue
                 cost[row, column] = _cost(
                     track, centres[column], float(sides[column]), looks[column], covers[column]
                 )
