@@ -1,5 +1,6 @@
 """How long `import mien` takes over a bare interpreter, and the first use after it."""
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ def seconds(code: str) -> float:
 
 def main() -> None:
     """Print the median of each, taken in turns, and its difference from the first."""
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     times: dict[str, list[float]] = {name: [] for name in CODES}
     for _ in range(ROUNDS):
         for name, code in CODES.items():

@@ -8,6 +8,7 @@ without MODEL it is the one that the report names.
 Writes not_faces.json and not_faces.csv into the report's folder.
 """
 
+import argparse
 import csv
 import dataclasses
 import json
@@ -41,9 +42,13 @@ SCENES = ("china.jpg", "flower.jpg")
 
 def main() -> None:
     """Print and write the answers to every kind of cut."""
-    report = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("report", type=Path, help="a folder of `mien validate --report`")
+    parser.add_argument("model", nargs="?", help="without it, the one that the report names")
+    options = parser.parse_args()
+    report = options.report
     named = json.loads((report / "scores.json").read_text())["model"]
-    model = open_model(sys.argv[2] if len(sys.argv) > 2 else named)
+    model = open_model(options.model or named)
     cuts = made_cuts()
     side = model.metadata.input_size
     batch = np.stack([alignment.whole(cut, side) for of_kind in cuts.values() for cut in of_kind])
@@ -65,7 +70,7 @@ def main() -> None:
         for kind, logits, likeness in zip(
             kinds, outputs.logits.tolist(), answers.face_likeness, strict=True
         ):
-            writer.writerow([kind, *(f"{logit:.6g}" for logit in logits), f"{likeness:.6g}"])
+            writer.writerow([kind, *(f"{logit:.9g}" for logit in logits), f"{likeness:.9g}"])
     print(text, end="")
 
 

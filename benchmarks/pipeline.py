@@ -5,6 +5,7 @@ are timed in turns with it, on the same inputs and threads. The share of the pip
 the time of `run` over the sum of the two networks' own.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ class Listening:
 
 def main() -> None:
     """Print the times by number of threads."""
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     for threads in (1, 2):
         for name, frame in frames().items():
             print(f"{threads} thread(s), 640x480 with {name}:")

@@ -5,8 +5,8 @@ classes' frequencies in Training is taken off the answers, as `mien train --bala
 Usage: python benchmarks/rare_classes.py REPORT/logits.csv DATA_DIR PICTURE.png
 """
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and I
 
 def main() -> None:
     """Print the table and draw the picture."""
-    logits, truth = read_logits(Path(sys.argv[1]))
-    training = training_data([read_split(Path(sys.argv[2]), "train")], TrainingConfig())
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("logits", type=Path, help="logits.csv of a report")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("picture", type=Path, help="the PNG file to draw")
+    options = parser.parse_args()
+    logits, truth = read_logits(options.logits)
+    training = training_data([read_split(options.data_dir, "train")], TrainingConfig())
     frequency = training.frequencies().double().numpy()
     table = []
     for power in POWERS:
@@ -39,7 +44,7 @@ def main() -> None:
     for power, accuracy, recall in table:
         cells = " | ".join(f"{100 * value:.0f}" for value in recall)
         print(f"| {power:+.1f} | {100 * accuracy:.1f} | {cells} |")
-    draw(table).savefig(sys.argv[3], dpi=110)
+    draw(table).savefig(options.picture, dpi=110)
 
 
 def read_logits(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -42,6 +42,10 @@ def main() -> None:
     if not options.keep_normalisation:
         faces = training_faces(options.data_dir, run.config.input_size, FACES)
         measure_normalisation(run.average, faces)
+    names = [path.name for path in (options.first, *options.checkpoints)]
+    parts = [f"{weight:.3g} of {name}" for weight, name in zip(weights, names, strict=True)]
+    statistics = "averaged too" if options.keep_normalisation else "measured anew"
+    run.changes.append(f"Mean of weights: {', '.join(parts)}; normalisation {statistics}")
     run.save(options.averaged)
 
 

@@ -30,6 +30,7 @@ def main() -> None:
         parser.error(f"{options.checkpoint}: began with other training data")
     frequencies = data.frequencies().clamp(min=1 / len(data.targets))
     run.average.get_parameter("head.bias").sub_(options.power * frequencies.log())
+    run.changes.append(f"Of its answers {options.power:g} of the classes' frequencies taken off")
     run.save(options.balanced)
 
 

@@ -6,8 +6,8 @@ training faces, so that the network gives what it gave and can be trained on.
 Usage: python recipes/face_weights.py FILE.dat DATA_DIR WEIGHTS.pt
 """
 
+import argparse
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +26,18 @@ LAYER = re.compile(rb"\x01(?:\x05con_4|\x07affine_)\x01\x02")
 
 def main() -> None:
     """Read dlib's file and write the weights."""
-    file, data_dir, path = sys.argv[1:4]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, help="dlib_face_recognition_resnet_model_v1.dat")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("weights", type=Path)
+    options = parser.parse_args()
     config = TrainingConfig(network="face_resnet")
     network = build_network(config).eval()
-    take_weights(network, layers(Path(file).read_bytes()))
-    restore_normalisation(network, training_faces(Path(data_dir), config.input_size))
+    take_weights(network, layers(options.file.read_bytes()))
+    restore_normalisation(network, training_faces(options.data_dir, config.input_size))
     weights = network.state_dict()
-    torch.save({name: weights[name] for name in weights if not name.startswith("head.")}, path)
+    kept = {name: value for name, value in weights.items() if not name.startswith("head.")}
+    torch.save(kept, options.weights)
 
 
 def layers(content: bytes) -> Iterator[Tensor]:

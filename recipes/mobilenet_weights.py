@@ -8,6 +8,7 @@ faces; the network gives what it gave.
 Usage: python recipes/mobilenet_weights.py FILE.json DATA_DIR WEIGHTS.pt
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping
@@ -29,13 +30,18 @@ LENGTH = 2**0.5
 
 def main() -> None:
     """Read the file and write the weights."""
-    file, data_dir, path = sys.argv[1:4]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("file", type=Path, help="faceres-deep.json, its .bin beside it")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("weights", type=Path)
+    options = parser.parse_args()
     config = TrainingConfig(network="mobilenet")
     network = build_network(config).eval()
-    take_weights(network, read_values(Path(file)))
-    restore_normalisation(network, training_faces(Path(data_dir), config.input_size))
+    take_weights(network, read_values(options.file))
+    restore_normalisation(network, training_faces(options.data_dir, config.input_size))
     weights = network.state_dict()
-    torch.save({name: weights[name] for name in weights if not name.startswith("head.")}, path)
+    kept = {name: value for name, value in weights.items() if not name.startswith("head.")}
+    torch.save(kept, options.weights)
 
 
 def read_values(file: Path) -> dict[str, Tensor]:

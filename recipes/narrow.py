@@ -6,7 +6,7 @@ taken out of them again by statistics over training faces.
 Usage: python recipes/narrow.py MODEL.onnx DATA_DIR NETWORK WEIGHTS.pt
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +27,25 @@ FACES = 1024
 @torch.no_grad()
 def main() -> None:
     """Read a model file, narrow it, and write the weights."""
-    model, data_dir, name, path = sys.argv[1:5]
-    settings = open_model(model).metadata.provenance["settings"]
-    weights = model_weights(read_model(model))
-    faces = training_faces(Path(data_dir), settings["input_size"])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", help="a model file of a residual network")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("network", help="the narrower network's name")
+    parser.add_argument("weights", type=Path)
+    options = parser.parse_args()
+    settings = open_model(options.model).metadata.provenance["settings"]
+    weights = model_weights(read_model(options.model))
+    faces = training_faces(options.data_dir, settings["input_size"])
 
     wide = with_folded_weights(build_network(TrainingConfig.from_dict(settings)), weights)
-    narrow = build_network(TrainingConfig.from_dict({**settings, "network": name}))
+    narrow = build_network(TrainingConfig.from_dict({**settings, "network": options.network}))
     assert isinstance(wide, ResidualNetwork)
     assert isinstance(narrow, ResidualNetwork)
     narrow = with_folded_weights(narrow, narrowed(wide, narrow, weights, faces))
     restore_normalisation(narrow, faces)
     difference = (wide(faces).logits - narrow(faces).logits).abs().mean().item()
     print(f"logits differ by {difference:.2f} on average before training goes on")
-    torch.save(narrow.state_dict(), path)
+    torch.save(narrow.state_dict(), options.weights)
 
 
 def training_faces(data_dir: Path, side: int, count: int = FACES) -> Tensor:

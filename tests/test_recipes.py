@@ -73,6 +73,12 @@ def test_balancing_takes_a_power_of_the_frequencies_off(ferplus_dir: Path, tmp_p
     before, after = (torch.load(one, weights_only=True)["average"] for one in (path, balanced))
     off = before["head.bias"] - after["head.bias"]
     torch.testing.assert_close(off, 0.5 * frequencies.log(), rtol=1e-3, atol=1e-4)
+    model = tmp_path / "balanced.onnx"
+    folders = ["--data-dir", str(ferplus_dir), "--model-path", str(model)]
+    done = recipe(sys.executable, "-m", "mien", "export", str(balanced), *folders)
+    assert done.returncode == 0, done.stderr
+    changes = open_model(model).metadata.provenance["changes"]
+    assert changes == ["Of its answers 0.5 of the classes' frequencies taken off"]
 
     write_ferplus(tmp_path / "other", seed=1)
     other = str(tmp_path / "other")
@@ -136,7 +142,10 @@ def test_the_mean_of_a_run_and_its_own_result_is_the_result(
     ends = [weights, checkpoint, str(ferplus_dir), str(between)]
     done = recipe(sys.executable, script, *ends, *options)
     assert done.returncode == 0, done.stderr
-    averaged = torch.load(between, weights_only=True)["average"]
+    state = torch.load(between, weights_only=True)
+    told = "Mean of weights: 0.75 of weights.pt, 0.25 of model.ckpt; normalisation averaged too"
+    assert state["changes"] == [told]
+    averaged, state = state["average"], torch.load(checkpoint, weights_only=True)
     for name in [name for name in averaged if "tracked" not in name]:
         torch.testing.assert_close(averaged[name], 0.625 * state["average"][name])
 

@@ -268,6 +268,16 @@ def test_what_made_a_model_small_is_told(reports: Path, tmp_path: Path) -> None:
         assert text.count("small.onnx") == (1 if changes else 0)
 
 
+def test_what_was_done_to_a_trained_network_is_told(reports: Path, tmp_path: Path) -> None:
+    report = read_report(reports / "valid")
+    provenance = report.values["provenance"] | {"changes": ["Mean of weights: 1 of a.ckpt"]}
+    values = report.values | {"provenance": provenance}
+    write_card(tmp_path / "card.md", replace(report, values=values))
+    assert "\n- Mean of weights: 1 of a.ckpt\n" in (tmp_path / "card.md").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_a_model_made_in_several_steps_says_so(reports: Path, tmp_path: Path) -> None:
     told = card(reports, tmp_path / "card.md", made="Averaged, see `steps.md`.")
     assert "Averaged, see `steps.md`.\n\nThe settings of the last training:\n\n```toml" in told
@@ -380,6 +390,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, content: str | None, messa
         {"provenance": {"settings": {"teacher": [3]}}},
         {"provenance": {"teacher_digests": 5}},
         {"provenance": {"kept_variance": "all"}},
+        {"provenance": {"changes": "many"}},
     ],
     ids=str,
 )

@@ -96,6 +96,7 @@ class Provenance:
     settings: TeachingSettings = TeachingSettings()
     teacher_digests: tuple[str, ...] = ()
     initial_digest: str | None = None
+    changes: tuple[str, ...] = ()
     kept_variance: Portion = 1
 
 
@@ -432,9 +433,10 @@ def _digest(sha256: str | None) -> str:
 
 
 def _changes_afterwards(provenance: dict[str, Any]) -> list[str]:
-    """What was done to the trained network to make it small."""
+    """What was done to the trained network."""
     kept = provenance.get("kept_variance", 1)
     return [
+        *provenance.get("changes", ()),
         *(
             []
             if kept == 1

@@ -194,6 +194,7 @@ def _provenance(run: TrainingRun, faces: TrainingFaces) -> dict[str, Any]:
         "settings": run.config.to_dict() | _names(run.config),
         "teacher_digests": run.teacher_digests,
         "initial_digest": run.initial_digest,
+        "changes": run.changes,
     }
 
 

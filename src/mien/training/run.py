@@ -51,6 +51,7 @@ class TrainingRun:
         not_given: the names of what the initial weights lacked; empty without any.
         initial_digest: SHA-256 of the file of the initial weights; empty without any.
         match: learns what teachers see, beside the network; None where it is not asked for.
+        changes: what was done to the averaged network after its training, a sentence each.
     """
 
     config: TrainingConfig
@@ -66,6 +67,7 @@ class TrainingRun:
     not_given: list[str] = field(default_factory=list)
     initial_digest: str = ""
     match: EmbeddingMatch | None = None
+    changes: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(
@@ -147,6 +149,7 @@ class TrainingRun:
             run.epoch_loss = float(state["epoch_loss"])
             run.epoch_seconds = float(state["epoch_seconds"])
             run.initial_digest = state.get("initial", "")  # earlier ones do not say
+            run.changes = list(state.get("changes", ()))
         except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             if isinstance(error, ConfigError):
                 raise
@@ -172,6 +175,7 @@ class TrainingRun:
             "data": self.data_digest,
             "teachers": self.teacher_digests,
             "initial": self.initial_digest,
+            "changes": self.changes,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
