@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -98,12 +100,39 @@ def test_grey_follows_bt_601() -> None:
     assert to_grey(colors).tolist() == [[76, 150, 29, 9]]
 
 
-def test_reading_in_threads_leaves_warnings_as_they_were(tmp_path: Path, gradient: Frame) -> None:
-    cv2.imwrite(str(tmp_path / "one.png"), gradient)
-    before = list(warnings.filters)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(read_image, [tmp_path / "one.png"] * 800))
-    assert warnings.filters == before
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_process_that_is_forked_while_a_picture_is_read_can_read(
+    tmp_path: Path, gradient: Frame
+) -> None:
+    write(tmp_path, "picture.png", encoded(Image.fromarray(gradient), "png"))
+    code = """
+import os, sys, threading
+from mien.images import read_image
+
+opened, may_go_on = threading.Event(), threading.Event()
+
+class Slow:
+    def __init__(self, path):
+        self.file = open(path, "rb")
+    def read(self, size=-1):
+        opened.set()
+        assert may_go_on.wait(60)
+        return self.file.read(size)
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+reading = threading.Thread(target=read_image, args=(Slow(sys.argv[1]),))
+reading.start()
+assert opened.wait(60)
+child = os.fork()
+if not child:
+    os._exit(read_image(sys.argv[1]).shape[2])
+may_go_on.set()
+reading.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "picture.png")]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 3
 
 
 class Slow(io.BytesIO):
@@ -117,6 +146,33 @@ class Slow(io.BytesIO):
         self.is_asked.set()
         assert self.may_come.wait(60)
         return super().read(size)
+
+
+class SlowOnDisk(Slow):
+    """The same, of which the decoder itself asks for the content."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.read_bytes())
+        self.file = path.open("rb")
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+
+def test_reading_leaves_the_warnings_of_a_program_as_they_are(
+    tmp_path: Path, gradient: Frame
+) -> None:
+    slow = SlowOnDisk(write(tmp_path, "a.png", encoded(Image.fromarray(gradient), "png")))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(1) as pool, slow.file:
+        reading = pool.submit(read_image, slow)
+        assert slow.is_asked.wait(60)
+        assert warnings.filters == before
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            slow.may_come.set()
+            reading.result()
+    assert warnings.filters == before
 
 
 def test_a_slow_file_does_not_hold_up_other_threads(tmp_path: Path, gradient: Frame) -> None:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from mien.clip import ClipJob, ClipSummary, analyse_clip
 from mien.errors import MienError
+from mien.images import ignore_oddities
 from mien.interruption import SIGNALS
 from mien.recognition import EmotionRecognition
 from mien.sessions import usable_cores
@@ -156,6 +157,7 @@ def _work(connection: Connection, settings: dict[str, Any]) -> None:
     """Analyse the videos that come through a pipe; whatever else comes, or its end, is to stop."""
     for number in SIGNALS:  # they are for the process that began this one
         signal.signal(number, signal.SIG_IGN)
+    ignore_oddities()
     recognition = EmotionRecognition(**settings)
     with suppress(EOFError, OSError):
         while job := connection.recv():

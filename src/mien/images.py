@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,9 +21,6 @@ from mien.files import replacing
 MOST_PIXELS = 100_000_000
 
 COLORS = ("BGR", "RGB")
-
-#: What is to be done with warnings is set for the whole process.
-_WARNINGS_LOCK = threading.Lock()
 
 #: Pillow hands PostScript to an interpreter, a program of its own: nothing for a stranger's file.
 REFUSED_FORMATS = {"EPS"}
@@ -112,12 +108,9 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
             f"a {type(file).__name__} came, expected a path or an open file, as io.BytesIO(content)"
         )
     try:
-        # What comes through a pipe may be slow, but must not hold up other threads.
-        with _opened(file) as content, _WARNINGS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters of a file's oddities is checked below
-            with Image.open(content, formats=_formats()) as image:
-                _check_size(path, image)
-                return _decode(image)
+        with _opened(file) as content, Image.open(content, formats=_formats()) as image:
+            _check_size(path, image)
+            return _decode(image)
     except ImageError:
         raise
     except MemoryError as error:
@@ -128,7 +121,7 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
         raise ImageError(f"{path}: a folder, expected a picture") from None
     except PermissionError as error:
         raise ImageError(f"{path}: may not be read ({error.strerror})") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path}: too large ({error})") from error
     except UnidentifiedImageError as error:
         raise ImageError(
@@ -137,6 +130,11 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     except Exception as error:  # of damaged files, Pillow's decoders raise whatever happens
         reason = str(error) or type(error).__name__
         raise ImageError(f"{path}: not a whole picture ({reason})") from error
+
+
+def ignore_oddities() -> None:
+    """Have Pillow not warn of odd files in this process, which is to be one of mien's own."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
@@ -207,6 +205,7 @@ def _check_size(path: str | Path, image: Image.Image) -> None:
 
 def _decode(image: Image.Image) -> NDArray[np.uint8]:
     image.load()
+    image.info.pop("transparency", None)  # alpha is left out
     turn = TURNS.get(_orientation(image))
     if turn is not None:
         image = image.transpose(turn)

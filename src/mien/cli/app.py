@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 import mien
 from mien.cli import card, console, data, image, prepare, train, validate, video, webcam
 from mien.errors import MienError
+from mien.images import ignore_oddities
 
 
 class Commands(TyperGroup):
@@ -15,6 +16,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
+        ignore_oddities()
         try:
             return super().invoke(ctx)
         except (MienError, OSError) as error:

@@ -20,7 +20,7 @@ from mien.alignment import CANONICAL_LANDMARKS, around, cut, face_transform, who
 from mien.datasets.faces import write_face
 from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError, ImageError
-from mien.images import read_image
+from mien.images import ignore_oddities, read_image
 from mien.results import DetectedFace
 
 #: Sides that prepared faces may have, in pixels.
@@ -180,6 +180,7 @@ def _start_process(how: Cut) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to handle
     Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
+    ignore_oddities()
     _cutter = Cutter(how)
 
 
