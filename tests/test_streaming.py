@@ -495,6 +495,32 @@ threading.Thread(target=work).start()
     assert (done.stdout, done.stderr, done.returncode) == ("15\n", "", 0)
 
 
+def test_a_program_may_end_while_a_live_stream_is_open() -> None:
+    script = """
+import numpy as np
+from mien import EmotionRecognition
+
+def camera():
+    while True:
+        yield np.zeros((1080, 1920, 3), np.uint8)
+
+stream = EmotionRecognition().stream(camera(), live=True)
+next(stream)
+print("seen")
+"""
+    for _ in range(4):  # a thread that is left behind is not always met inside a decoder
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert (done.stdout, done.stderr, done.returncode) == ("seen\n", "", 0)
+
+
+def test_what_is_thrown_into_a_stream_ends_it(recognition: EmotionRecognition) -> None:
+    results = recognition.stream([grey(0)] * 30)
+    next(results)
+    with pytest.raises(RuntimeError, match="enough"):
+        results.throw(RuntimeError("enough"))
+    assert list(results) == []
+
+
 def test_faces_are_looked_for_anew_in_frames_of_another_size(
     astronaut: Image, recognition: EmotionRecognition
 ) -> None:

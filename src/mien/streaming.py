@@ -1,5 +1,6 @@
 """Frames in, frames with followed faces out, one after the other."""
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -170,7 +171,8 @@ def _results(
                 yield from follower.results(0)
             decoder.raise_error()
     except Exception:
-        yield from follower.results(0)  # what was done before it went wrong
+        if not follower.is_left:
+            yield from follower.results(0)  # what was done before it went wrong
         raise
     finally:
         pool.close()
@@ -216,13 +218,18 @@ class _Numbered(NamedTuple):
 
 
 class _Follower:
-    """Numbers the faces of frames, one frame after the other."""
+    """Numbers the faces of frames, one frame after the other.
+
+    Attributes:
+        is_left: whether a result has been given, and no other one asked for.
+    """
 
     def __init__(self, analyst: Analyst, smoother: Smoother, pool: Workers) -> None:
         self._analyst, self._smoother, self._pool = analyst, smoother, pool
         self._tracker = Tracker()
         self._last: _Followed | None = None
         self._numbered: deque[_Numbered] = deque()
+        self.is_left = False
 
     def follow(self, waiting: _Waiting) -> None:
         """Take the first frame, and with it those that are followed after it."""
@@ -264,7 +271,10 @@ class _Follower:
             analyses = job.result()
             self._numbered.popleft()
             for one, analysis in zip(frames, analyses, strict=True):
-                yield self._result(one, analysis)
+                result = self._result(one, analysis)
+                self.is_left = True
+                yield result
+                self.is_left = False
 
     def _result(self, followed: _Followed, analysis: Analysis) -> StreamFrame:
         frame, faces, track_ids, *_ = followed
@@ -317,9 +327,14 @@ class _Decoder:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        atexit.register(self._close)  # inside a decoder a thread must not outlive the interpreter
         return self
 
     def __exit__(self, *_reason: object) -> None:
+        atexit.unregister(self._close)
+        self._close()
+
+    def _close(self) -> None:
         with self._change:
             self._is_closed = True
             self._change.notify_all()
