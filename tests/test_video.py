@@ -4,13 +4,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.errors import ConfigError, SourceError
+from mien.drawing import draw_faces
+from mien.errors import ConfigError, ImageError, SourceError
 from mien.video import VideoWriter
 from tests.made import write_sound
 
@@ -181,6 +183,7 @@ def test_a_file_without_sound_gives_a_silent_video(tmp_path: Path) -> None:
 WRITES_UNTIL_THE_DISK_IS_FULL = """
 import resource, signal, sys
 from pathlib import Path
+from typing import Any
 from mien.video import VideoWriter
 from tests.test_video import STEP_S, noise
 
@@ -249,3 +252,29 @@ def test_what_can_not_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"text\.mkv: its sound can't be read"):
         VideoWriter(tmp_path / "out.mp4", tmp_path / "text.mkv")
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("picture", "told"),
+    [
+        (noise(0) / 255, "values are float64"),
+        (noise(0).astype(np.uint16), "values are uint16"),
+        (noise(0)[..., 0], r"shape is \(\d+, \d+\), expected \(H, W, 3\)"),
+        (noise(0)[:0], "is empty"),
+        (None, "is None"),
+    ],
+)
+def test_what_is_no_picture_is_not_written(picture: Any, told: str, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "out.mp4") as writer, pytest.raises(ImageError, match=told):
+        writer.write(picture, 0.0)
+    with pytest.raises(ImageError, match=told):
+        draw_faces(picture, [])
+
+
+@pytest.mark.parametrize("time_s", [float("nan"), float("inf"), "1", None])
+def test_a_time_is_a_number(time_s: Any, tmp_path: Path) -> None:
+    with (
+        VideoWriter(tmp_path / "out.mp4") as writer,
+        pytest.raises(ConfigError, match=r"^time_s is "),
+    ):
+        writer.write(noise(0), time_s)

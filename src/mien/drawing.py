@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from mien.images import check_rgb
 from mien.results import FaceResult, confidence_text
 
 #: Okabe and Ito's colours, which people with any kind of colour vision tell apart.
@@ -53,7 +54,11 @@ def draw_faces(image_rgb: Picture, faces: Sequence[FaceResult], bars: bool = Fal
         faces: what to draw; where they overlap, the first lies on top.
         bars: by each face, draw a panel with a bar an emotion, as long as its probability. A
             picture that is too small for a readable panel gets none.
+
+    Raises:
+        ImageError: the picture is no uint8 array (H, W, 3).
     """
+    check_rgb(image_rgb)
     drawn = image_rgb.copy()
     room = (drawn.shape[1], drawn.shape[0])
     for face in reversed(faces):

@@ -84,6 +84,13 @@ def check_frame(frame: Any) -> None:
         raise ImageError(f"the frame is empty, its shape is {frame.shape}, {wanted}")
 
 
+def check_rgb(picture: Any) -> None:
+    """Raise ImageError unless `picture` is a uint8 array (H, W, 3)."""
+    check_frame(picture)
+    if picture.shape[2:] != (3,):
+        raise ImageError(f"the picture's shape is {picture.shape}, expected (H, W, 3)")
+
+
 def check_color(color: str) -> None:
     """Raise ImageError unless `color` is one of `COLORS`."""
     if color not in COLORS:

@@ -1,10 +1,12 @@
 """Videos that are written frame by frame and play up to the last whole second, come what may."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from importlib.util import find_spec
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from mien.errors import ConfigError
 from mien.files import part_of
+from mien.images import check_rgb
 from mien.soundtrack import SoundTrack
 
 if TYPE_CHECKING:
@@ -84,8 +87,13 @@ class VideoWriter:
         A frame of another size than the first is fitted into its size.
 
         Raises:
+            ImageError: the frame is no uint8 array (H, W, 3).
+            ConfigError: the time is no number of seconds.
             OSError: the disk is full, or the like; what was written before stays.
         """
+        check_rgb(image_rgb)
+        if not isinstance(time_s, Real) or not math.isfinite(time_s):
+            raise ConfigError(f"time_s is {time_s!r}, expected a number of seconds")
         import av
         from av.video.frame import PictureType
 
