@@ -1,12 +1,10 @@
 """Videos that are written frame by frame and play up to the last whole second, come what may."""
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from importlib.util import find_spec
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -18,6 +16,7 @@ from mien.errors import ConfigError
 from mien.files import part_of
 from mien.images import check_rgb
 from mien.soundtrack import SoundTrack
+from mien.sources.source import is_time
 
 if TYPE_CHECKING:
     import av
@@ -88,12 +87,12 @@ class VideoWriter:
 
         Raises:
             ImageError: the frame is no uint8 array (H, W, 3).
-            ConfigError: the time is no number of seconds.
+            ConfigError: the time is no number of seconds from 0.
             OSError: the disk is full, or the like; what was written before stays.
         """
         check_rgb(image_rgb)
-        if not isinstance(time_s, Real) or not math.isfinite(time_s):
-            raise ConfigError(f"time_s is {time_s!r}, expected a number of seconds")
+        if not is_time(time_s, 0):
+            raise ConfigError(f"time_s is {time_s!r}, expected seconds from 0")
         import av
         from av.video.frame import PictureType
 
