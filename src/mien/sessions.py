@@ -29,7 +29,7 @@ def create_session(
     Args:
         content: the ONNX file.
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
-        threads: how many threads one call may take; 0 for one a core.
+        threads: how many threads one call may take; 0 for one a core that may be used.
 
     Raises:
         ConfigError: there is no such device here, or no such number of threads.
@@ -39,7 +39,7 @@ def create_session(
             f"threads is {threads!r}, expected a whole number from 0 to {MOST_THREADS:,}"
         )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(threads) or granted_cores()
+    options.intra_op_num_threads = int(threads) or _confined_to()
     options.log_severity_level = 3
     # Threads that spin while they wait would take the cores from a second session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -72,6 +72,15 @@ def granted_cores() -> int:
         if granted < period * (os.cpu_count() or 1):
             return max(1, granted // period)
     return 0
+
+
+def _confined_to() -> int:
+    """The cores that this process may use where they are fewer than the machine's; else 0.
+
+    ONNX Runtime, left to itself, binds its threads to other cores too.
+    """
+    cores = usable_cores()
+    return cores if cores < (os.cpu_count() or 1) else 0
 
 
 def _providers(device: str) -> list[str]:
