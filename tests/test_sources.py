@@ -426,6 +426,42 @@ def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:
     assert slept == [0.0, 0.06, 0.9, 0.0]
 
 
+def test_a_paced_folder_is_no_film_either(
+    tmp_path: Path, recognition: EmotionRecognition, astronaut: Image
+) -> None:
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, astronaut)
+    source = Paced(open_source(tmp_path))
+    assert (source.name, source.expected_frames) == (str(tmp_path), 2)
+    faces = [face for frame in recognition.stream(source) for face in frame.faces]
+    assert faces
+    assert all("raw_emotions" not in face for face in faces)
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (
+            [(BLACK, 100.0), BLACK, BLACK],
+            "frame 1 is an image without seconds, expected image and seconds like those before",
+        ),
+        (
+            [BLACK, BLACK, (BLACK, 100.0)],
+            "frame 2 is image and seconds, expected an image without seconds like those before",
+        ),
+    ],
+)
+def test_images_with_seconds_and_without_do_not_mix(
+    frames: list[object], message: str, live: bool
+) -> None:
+    with (
+        open_source(frames, live=live) as source,
+        pytest.raises(SourceError, match=f"^{message}$"),
+    ):
+        list(source)
+
+
 def test_a_stream_that_falls_silent_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

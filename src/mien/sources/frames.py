@@ -21,6 +21,7 @@ class Frames(Source):
         self, frames: Iterable[Any], color: str = "BGR", every: int = 1, is_live: bool = False
     ) -> None:
         self._frames, self._color, self._every, self.is_live = frames, color, every, is_live
+        self._have_times: bool | None = None
         self._closing = ExitStack()
         close = getattr(frames, "close", None)
         if callable(close):
@@ -34,6 +35,7 @@ class Frames(Source):
             image, time_s = frame, number / FRAMES_PER_SECOND
             if self.is_live:
                 time_s = time.monotonic() - began_s
+            self._check_alike(frame, number)
             if isinstance(frame, tuple):
                 image, time_s = _timed(frame, number, last_s)
             last_s = time_s
@@ -44,6 +46,16 @@ class Frames(Source):
             if np.may_share_memory(image_rgb, image):
                 image_rgb = image_rgb.copy()  # whoever reuses the memory does so before it is seen
             yield TimedFrame(number, image_rgb, time_s)
+
+    def _check_alike(self, frame: Any, number: int) -> None:
+        """Times of a program's own and times that are counted here would go back and forth."""
+        has_time = isinstance(frame, tuple)
+        if self._have_times is None:
+            self._have_times = has_time
+        if has_time != self._have_times:
+            ways = "an image without seconds", "image and seconds"
+            came, expected = ways[has_time], ways[self._have_times]
+            raise SourceError(f"frame {number} is {came}, expected {expected} like those before")
 
     def close(self) -> None:
         """Close the iterable, if it is a generator or the like."""

@@ -23,7 +23,8 @@ class Paced(Source):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.name = source.name
+        self.name, self.is_film = source.name, source.is_film
+        self.expected_frames = source.expected_frames
         self._source, self._clock, self._sleep = source, clock, sleep
 
     def __iter__(self) -> Iterator[TimedFrame]:
