@@ -76,6 +76,24 @@ def test_json_lines_hold_what_csv_holds(tmp_path: Path) -> None:
     assert found[2]["candidates"] is None
 
 
+def test_names_of_candidates_may_hold_the_separator(tmp_path: Path) -> None:
+    pyarrow_parquet = pytest.importorskip("pyarrow.parquet")
+    one = face(1)
+    one["emotions"] = {"calm|glad": 0.75, "tense": 0.25}
+    one["candidates"] = ["calm|glad", "tense"]
+    for name in ("table.csv", "table.jsonl", "table.parquet"):
+        labels = tuple(one["emotions"])
+        with open_table(tmp_path / name, labels, is_smoothed=False) as table:
+            table.write(frame(0, one))
+            table.write(frame(1))
+    rows = [json.loads(line) for line in (tmp_path / "table.jsonl").read_text().splitlines()]
+    assert [row["candidates"] for row in rows] == [["calm|glad", "tense"], None]
+    with (tmp_path / "table.csv").open(newline="") as file:
+        assert [row["candidates"] for row in csv.DictReader(file)] == ["calm|glad|tense", ""]
+    rows = pyarrow_parquet.read_table(tmp_path / "table.parquet").to_pylist()
+    assert [row["candidates"] for row in rows] == ["calm|glad|tense", None]
+
+
 def test_parquet_keeps_the_kinds_of_values(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     with open_table(tmp_path / "table.parquet", EMOTIONS, is_smoothed=False) as table:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mien import ConfigError
 from mien.drawing import COLORS, emotion_colors
 from mien.labels import EMOTIONS
 from mien.results import TrackedFace
@@ -51,6 +52,37 @@ def test_a_frame_counts_for_as_long_as_it_is_shown() -> None:
     assert list(second.shares) == ["neutral", "anger"]
     assert [person.track_id for person in made.people()] == [2, 1]
     assert (made.frames, made.frames_without_face, made.end_s) == (4, 1, 14.0)
+
+
+def test_where_the_time_stands_still_every_frame_counts_alike(tmp_path: Path) -> None:
+    faces = [face(1, "anger"), face(1, "anger"), face(1, "anger"), face(1, "fear", uncertain=True)]
+    made = timeline(*((2.0, [one]) for one in faces))
+    (person,) = made.people()
+    assert (person.first_s, person.last_s, person.seen_s) == (2.0, 2.0, 0.0)
+    assert person.shares == {"anger": 0.75, "fear": 0.25}
+    assert person.uncertain == 0.25
+    made.draw(tmp_path / "plot.png")
+
+
+def test_emotions_may_come_in_another_order(tmp_path: Path) -> None:
+    turned = face(1, "anger")
+    turned["emotions"] = dict(reversed(turned["emotions"].items()))
+    for name, one in (("plot", face(1, "anger")), ("turned", turned)):
+        timeline((0.0, [one]), (1.0, [one])).draw(tmp_path / f"{name}.png")
+    assert (tmp_path / "plot.png").read_bytes() == (tmp_path / "turned.png").read_bytes()
+
+
+def test_what_is_no_frame_of_its_emotions_is_refused_and_not_counted() -> None:
+    made = timeline((0.0, [face(1, "anger")]))
+    other = face(1, "anger")
+    other["emotions"] = {"calm": 0.25, "tense": 0.75}
+    wanted = rf"a face has calm, tense, but the timeline {', '.join(EMOTIONS)}"
+    with pytest.raises(ConfigError, match=wanted):
+        made.add(StreamFrame(1, np.zeros((4, 4, 3), dtype=np.uint8), 5.0, [face(2, "fear"), other]))
+    with pytest.raises(ConfigError, match="a dict came, expected a frame of 'stream'"):
+        made.add(other)  # type: ignore[arg-type]
+    assert [person.track_id for person in made.people()] == [1]
+    assert (made.frames, made.end_s) == (1, 0.04)
 
 
 def test_nothing_seen_is_nobody(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from mien.errors import ConfigError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -73,6 +75,15 @@ class TrackedFace(FaceResult):
 
     track_id: int
     raw_emotions: NotRequired[dict[str, float]]
+
+
+def check_emotions(faces: Sequence[FaceAnswer], labels: Sequence[str], taker: str) -> None:
+    """Raise ConfigError if a face tells other emotions apart than what is to take it."""
+    for face in faces:
+        if face["emotions"].keys() != set(labels):
+            raise ConfigError(
+                f"a face has {', '.join(face['emotions'])}, but the {taker} {', '.join(labels)}"
+            )
 
 
 def confidence_text(confidence: float) -> str:

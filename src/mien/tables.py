@@ -17,7 +17,7 @@ from typing import Any, Self, cast
 
 from mien.errors import ConfigError
 from mien.files import check_no_folder, part_of
-from mien.results import FaceResult, TrackedFace
+from mien.results import FaceResult, TrackedFace, check_emotions
 from mien.streaming import StreamFrame
 
 Row = dict[str, Any]
@@ -52,10 +52,21 @@ def _cells(face: FaceResult) -> Row:
     return {
         **same,
         **box,
-        "candidates": SEPARATOR.join(face["candidates"]),
+        "candidates": list(face["candidates"]),
         **{f"p_{label}": value for label, value in face["emotions"].items()},
         **{f"raw_{label}": value for label, value in raw.items()},
     }
+
+
+def _without_lists(table_rows: list[Row]) -> list[Row]:
+    """Rows for a format without lists, which are joined by `SEPARATOR`."""
+    return [
+        {
+            name: SEPARATOR.join(value) if isinstance(value, list) else value
+            for name, value in row.items()
+        }
+        for row in table_rows
+    ]
 
 
 class Table(ABC):
@@ -94,12 +105,7 @@ class Table(ABC):
         """A row a face; a cell without a value is None."""
         if not place.keys() <= set(self._columns):
             raise ConfigError(f"{self.path}: has no columns {', '.join(place)}")
-        for face in faces:
-            if face["emotions"].keys() != set(self._labels):
-                raise ConfigError(
-                    f"a face has {', '.join(face['emotions'])}, "
-                    f"but the table {', '.join(self._labels)}"
-                )
+        check_emotions(faces, self._labels, "table")
         every = [place | cells for cells in [_cells(face) for face in faces] or [{}]]
         self._write([{name: row.get(name) for name in self._columns} for row in every])
 
@@ -194,7 +200,7 @@ class CsvTable(TextTable):
 
     def _write(self, table_rows: list[Row]) -> None:
         text = io.StringIO(newline="")
-        csv.DictWriter(text, self._columns).writerows(table_rows)
+        csv.DictWriter(text, self._columns).writerows(_without_lists(table_rows))
         self._append(text.getvalue())
 
 
@@ -202,19 +208,15 @@ class JsonLinesTable(TextTable):
     """One JSON object a row and line; candidates are a list."""
 
     def _write(self, table_rows: list[Row]) -> None:
-        lines = []
-        for row in table_rows:
-            names = row["candidates"]
-            as_list = None if names is None else names.split(SEPARATOR)
-            lines.append(json.dumps({**row, "candidates": as_list}) + "\n")
-        self._append("".join(lines))
+        self._append("".join(json.dumps(row) + "\n" for row in table_rows))
 
 
 class ParquetTable(Table):
     """Parquet, written in groups of rows as NAME.part; it takes its name when it is closed.
 
-    Its index comes last. As much room as every row and the index may need is taken before the row
-    is, so that on a full disk the file can still be closed with all rows before.
+    Lists are joined by `SEPARATOR`. The index comes last. As much room as every row and the index
+    may need is taken before the row is, so that on a full disk the file can still be closed with
+    all rows before.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], labels: Sequence[str]) -> None:
@@ -242,6 +244,7 @@ class ParquetTable(Table):
         self._writer = pyarrow.parquet.ParquetWriter(self._file, self._schema)
 
     def _write(self, table_rows: list[Row]) -> None:
+        table_rows = _without_lists(table_rows)
         values = [value for row in table_rows for value in row.values()]
         characters = sum(len(value) for value in values if isinstance(value, str))
         self._take_room(VALUE_BYTES * len(values) + CHARACTER_BYTES * characters)

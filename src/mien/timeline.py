@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.drawing import emotion_colors
+from mien.errors import ConfigError
 from mien.files import replacing
+from mien.results import check_emotions
 from mien.streaming import StreamFrame
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ class Person:
         first_s: when it was seen first.
         last_s: when it was seen last.
         seen_s: for how long in all.
-        shares: the share of that time in which each emotion led, largest first.
-        uncertain: the share of that time in which the answer was uncertain.
+        shares: the share of that time in which each emotion led, largest first; where it is
+            0, of the frames.
+        uncertain: the share of it in which the answer was uncertain.
     """
 
     track_id: int
@@ -80,7 +83,14 @@ class Timeline:
         return 0.0 if self._last_s is None else self._last_s + self._step_s
 
     def add(self, frame: StreamFrame) -> None:
-        """Add the faces of a frame."""
+        """Add the faces of a frame.
+
+        Raises:
+            ConfigError: it is no frame of a stream, or a face tells other emotions apart.
+        """
+        if not isinstance(frame, StreamFrame):
+            raise ConfigError(f"a {type(frame).__name__} came, expected a frame of 'stream'")
+        check_emotions(frame.faces, self._labels, "timeline")
         if self._last_s is None:
             self._first_s = frame.time_s
         else:
@@ -94,7 +104,7 @@ class Timeline:
             moments = self._moments.setdefault(face["track_id"], _Moments())
             moments.times_s.append(frame.time_s)
             moments.steps_s.append(self._step_s)
-            moments.probabilities.extend(face["emotions"].values())
+            moments.probabilities.extend(face["emotions"][label] for label in self._labels)
             moments.leaders.append(self._labels.index(face["emotion"]))
             moments.uncertain.append(face["uncertain"])
             self._here.append(moments)
@@ -105,17 +115,18 @@ class Timeline:
         return sorted(people, key=lambda person: -person.seen_s)
 
     def _person(self, track_id: int, moments: _Moments) -> Person:
-        steps_s = np.array(moments.steps_s)
-        seen_s = max(float(steps_s.sum()), 1e-9)
-        led_s = np.bincount(np.array(moments.leaders), steps_s, len(self._labels))
-        order = [place for place in np.argsort(-led_s, kind="stable") if led_s[place] > 0]
+        steps_s = np.array(moments.steps_s, dtype=np.float64)
+        weights = steps_s if steps_s.any() else np.ones_like(steps_s)
+        total = float(weights.sum())
+        led = np.bincount(np.array(moments.leaders), weights, len(self._labels))
+        order = [place for place in np.argsort(-led, kind="stable") if led[place] > 0]
         return Person(
             track_id=track_id,
             first_s=moments.times_s[0],
             last_s=moments.times_s[-1],
-            seen_s=seen_s,
-            shares={self._labels[place]: float(led_s[place]) / seen_s for place in order},
-            uncertain=float(steps_s[np.array(moments.uncertain, dtype=bool)].sum()) / seen_s,
+            seen_s=float(steps_s.sum()),
+            shares={self._labels[place]: float(led[place]) / total for place in order},
+            uncertain=float(weights[np.array(moments.uncertain, dtype=bool)].sum()) / total,
         )
 
     def draw(self, path: str | Path) -> None:
