@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -209,7 +210,14 @@ def test_a_detection_does_not_change_the_frame(detector: RetinaFace, astronaut_r
 
 
 def test_a_higher_threshold_leaves_faces_out(astronaut_rgb: Frame) -> None:
-    assert RetinaFace(score_threshold=1.01).detect(astronaut_rgb) == []
+    assert RetinaFace(score_threshold=1).detect(astronaut_rgb) == []
+
+
+@pytest.mark.parametrize("threshold", ["0.5", None, -0.1, 1.01, 50, float("nan")])
+def test_a_score_threshold_that_is_no_score_is_refused(threshold: Any) -> None:
+    said = f"score_threshold is {threshold!r}, expected a number from 0 to 1"
+    with pytest.raises(ConfigError, match=said):
+        RetinaFace(score_threshold=threshold)
 
 
 def test_weights_are_found_behind_another_module_of_the_name(

@@ -115,6 +115,9 @@ def test_several_faces_are_found_with_their_own_landmarks(
         ({"min_face_size": 0}, "min_face_size is 0, expected pixels above 0"),
         ({"thresholds": (0.6, 0.7)}, r"thresholds is \(0.6, 0.7\), expected three numbers"),
         ({"thresholds": (0.6, 0.7, 7)}, r"thresholds is \(0.6, 0.7, 7\)"),
+        ({"thresholds": (0.6, 0.7, float("nan"))}, r"thresholds is \(0.6, 0.7, nan\)"),
+        ({"thresholds": "abc"}, "thresholds is 'abc', expected three numbers from 0 to 1"),
+        ({"thresholds": 0.6}, "thresholds is 0.6, expected three numbers from 0 to 1"),
         ({"device": "tpu"}, "device is 'tpu', expected one of cpu, cuda, auto"),
     ],
 )

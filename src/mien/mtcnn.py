@@ -5,14 +5,14 @@ Convolutional Networks", arXiv 1604.02878. Networks and weights are those of the
 `facenet-pytorch` (MIT).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.detection import LARGEST_ENLARGEMENT, check_min_face_size
+from mien.detection import LARGEST_ENLARGEMENT, check_min_face_size, is_score
 from mien.errors import ConfigError
 from mien.results import DetectedFace
 from mien.sessions import DEVICES
@@ -48,13 +48,14 @@ class MTCNN:
         device: str = "cpu",
     ) -> None:
         check_min_face_size(min_face_size)
-        if len(thresholds) != 3 or not all(0 <= threshold <= 1 for threshold in thresholds):
+        each = list(thresholds) if isinstance(thresholds, Iterable) else []
+        if len(each) != 3 or not all(map(is_score, each)):
             raise ConfigError(f"thresholds is {thresholds!r}, expected three numbers from 0 to 1")
         smallest = MIN_FACE_SIZE if min_face_size is None else min_face_size
         self._min_face_size = max(smallest, WINDOW / LARGEST_ENLARGEMENT)
         self._networks = _facenet_pytorch().MTCNN(
             min_face_size=self._min_face_size,
-            thresholds=list(thresholds),
+            thresholds=each,
             device=_torch_device(device),
         )
 
