@@ -20,6 +20,8 @@ from mien import ImageError
 from mien.images import MOST_PIXELS, read_image, to_grey, to_rgb, write_image
 
 Frame = NDArray[np.uint8]
+#: The tag of a TIFF that tells signed values from others.
+SAMPLE_FORMAT = 339
 BLUE_BGR = (255, 0, 0)
 RED_RGB = (255, 0, 0)
 
@@ -317,6 +319,40 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "deep.png"), values)
     assert read_image(tmp_path / "deep.png")[..., 0].tolist() == [[0, 0, 1], [128, 254, 255]]
     assert read_image(tmp_path / "deep.png").shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "settings"),
+    [
+        ("deep.tif", "I;16", {}),
+        ("signed.tif", "I", {"tiffinfo": {SAMPLE_FORMAT: 2}}),
+        ("deep.pgm", "I", {}),
+    ],
+)
+def test_sixteen_bits_become_eight_however_pillow_has_them(
+    name: str, mode: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    Image.fromarray(np.array([[0, 256], [8192, 32767]], np.uint16)).save(
+        tmp_path / name, **settings
+    )
+    with Image.open(tmp_path / name) as image:
+        assert image.mode == mode
+    assert read_image(tmp_path / name)[..., 0].tolist() == [[0, 1], [32, 127]]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.array([[0, 0.5, 1]], np.float32), "floats"),
+        (np.array([[0, 128, 255]], np.int32), "integers of 32 bits"),
+    ],
+)
+def test_values_of_32_bits_are_refused(
+    values: NDArray[np.generic], said: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "deep.tif", encoded(Image.fromarray(values), "TIFF"))
+    with pytest.raises(ImageError, match=rf"deep\.tif: its values are {said}, expected 8 or 16"):
+        read_image(path)
 
 
 def test_sixteen_bit_colour_becomes_eight(tmp_path: Path) -> None:

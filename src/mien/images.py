@@ -25,6 +25,11 @@ COLORS = ("BGR", "RGB")
 #: Pillow hands PostScript to an interpreter, a program of its own: nothing for a stranger's file.
 REFUSED_FORMATS = {"EPS"}
 
+#: Formats whose pictures have 16 bits where Pillow makes integers of them, and the tag that tells
+#: how many they have in a TIFF.
+FORMATS_OF_16_BITS = {"PNG", "PPM"}
+TIFF_BITS = 258
+
 #: What makes a picture upright, by its EXIF orientation. Pillow's own way writes the EXIF anew,
 #: which fails where it is damaged.
 TURNS = {
@@ -100,13 +105,14 @@ def check_color(color: str) -> None:
 def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     """Decode a picture file, upright by its EXIF orientation, as RGB (H, W, 3).
 
-    16-bit and CMYK files are converted; alpha is left out.
+    16-bit and CMYK files are converted; alpha is left out. Floats and integers of 32 bits are
+    refused: files don't tell which of them is white.
 
     Args:
         file: its path, or a file that is open, as `io.BytesIO(content)`.
 
     Raises:
-        ImageError: there is no such file, it is no whole picture, or it is too large.
+        ImageError: there is no such file, it is no whole picture, too large, or of 32 bits.
         MemoryError: there is too little memory for it; the message is the path.
     """
     path = file if isinstance(file, str | Path) else "the picture"
@@ -117,6 +123,7 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     try:
         with _opened(file) as content, Image.open(content, formats=_formats()) as image:
             _check_size(path, image)
+            _check_depth(path, image)
             return _decode(image)
     except ImageError:
         raise
@@ -208,6 +215,14 @@ def _check_size(path: str | Path, image: Image.Image) -> None:
             f"{path}: {image.width} x {image.height} pixels, expected at most "
             f"{MOST_PIXELS // 1_000_000} million"
         )
+
+
+def _check_depth(path: str | Path, image: Image.Image) -> None:
+    bits = getattr(image, "tag_v2", {}).get(TIFF_BITS)
+    is_of_16_bits = image.format in FORMATS_OF_16_BITS or bits == (16,)
+    if image.mode == "F" or (image.mode == "I" and not is_of_16_bits):
+        values = "floats" if image.mode == "F" else "integers of 32 bits"
+        raise ImageError(f"{path}: its values are {values}, expected 8 or 16 bits")
 
 
 def _decode(image: Image.Image) -> NDArray[np.uint8]:
