@@ -1,9 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from mien.cli.app import app
+from mien.models import read_packaged
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -31,6 +33,20 @@ def test_pictures_show_beside_a_card_with_a_blank_in_its_name(report: Path, tmp_
     assert invoke("card", report, "--out", tmp_path / "my card.md").exit_code == 0
     assert "](my%20card-pictures/" in (tmp_path / "my card.md").read_text(encoding="utf-8")
     assert (tmp_path / "my card-pictures").is_dir()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_names_that_are_not_utf_8_are_written_out(ferplus_dir: Path, tmp_path: Path) -> None:
+    model, report, out = (tmp_path / name for name in ("m\udce9.onnx", "report", "c\udce9.md"))
+    model.write_bytes(read_packaged("default-int8"))
+    data = ("--data-dir", ferplus_dir, "--split", "test")
+    done = invoke("validate", "--model", model, *data, "--report", report)
+    assert done.exit_code == 0
+    assert invoke("card", report, "--out", out).exit_code == 0
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("# Model card: m\\udce9.onnx\n")
+    assert "](c%E9-pictures/" in text
+    assert (tmp_path / "c\udce9-pictures").is_dir()
 
 
 def test_a_folder_is_no_card(report: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Source of the form: Mitchell et al., "Model Cards for Model Reporting", 2019, ar
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -216,6 +217,7 @@ def write_card(
     from mien.evaluation.figures import confusion_figure, reliability_figure, risk_coverage_figure
 
     pictures = path.with_name(f"{path.stem}-pictures")
+    text = card_text(report, other, cost, made, pictures.name)
     pictures.mkdir(parents=True, exist_ok=True)
     for name, figure in (
         ("confusion", confusion_figure(report.scores)),
@@ -225,7 +227,7 @@ def write_card(
         with replacing(pictures / f"{name}.png") as part:
             figure.savefig(part, format="png", dpi=130)
     with replacing(path) as part:
-        part.write_text(card_text(report, other, cost, made, pictures.name), encoding="utf-8")
+        part.write_bytes(text.encode(errors="backslashreplace"))
 
 
 def _check_other(report: StoredReport, other: StoredReport) -> None:
@@ -272,7 +274,7 @@ def card_text(
         settings=_toml(_that_count(provenance.get("settings", {}))),
         measuring=_code(_measuring(report, other)),
         split=values["split"],
-        pictures=quote(pictures),
+        pictures=quote(os.fsencode(pictures)),
     )
 
 
