@@ -500,6 +500,9 @@ def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
         prepare(images, tmp_path / "out")
     with pytest.raises(DataError, match="out: begun with other settings or from other files"):
         prepare(images, tmp_path / "out", how=CROPPED)
+    (tmp_path / "out" / "begun.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(DataError, match="out: begun with other settings or from other files"):
+        prepare(images, tmp_path / "out")
     with pytest.raises(DataError, match="holds other files; choose a folder"):
         prepare(images, images.parent, how=CROPPED)
     (tmp_path / "file").touch()

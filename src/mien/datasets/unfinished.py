@@ -30,12 +30,13 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
             else.
     """
     digest = hashlib.sha256("\n".join(map(str, plan)).encode(errors="surrogateescape")).hexdigest()
-    begun = json.dumps({"settings": dict(settings), "plan": digest}, indent=2) + "\n"
+    values = {"settings": dict(settings), "plan": digest}
+    begun = (json.dumps(values, indent=2) + "\n").encode()
     note = out / BEGUN_FILE
     if (out / SET_FILE).exists():
         raise DataError(f"{out}: holds a finished set of faces; choose a folder that is not there")
     if note.exists():
-        if note.read_text(encoding="utf-8") != begun:
+        if note.read_bytes() != begun:
             raise DataError(
                 f"{out}: begun with other settings or from other files; "
                 "choose another folder, or remove it"
@@ -48,7 +49,7 @@ def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> Non
         raise DataError(f"{out}: is {what}, expected a folder that is empty or not there")
     out.mkdir(parents=True, exist_ok=True)
     with replacing(note) as part:
-        part.write_text(begun, encoding="utf-8")
+        part.write_bytes(begun)
 
 
 def finish(out: Path, planned: PreparedSet, outcomes: Sequence[Outcome]) -> PreparedSet:
