@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 
 from mien import alignment
 from mien.classification import classify
+from mien.datasets.csv_file import write_csv
 from mien.evaluation.certainty import Answers
 from mien.evaluation.metrics import area_under_roc, share
+from mien.files import replacing
 from mien.images import to_grey
 from mien.model_file import open_model
 
@@ -63,14 +65,16 @@ def main() -> None:
         "kinds": [{"kind": kind, **figures(answers.select(kinds == kind), faces)} for kind in cuts],
     }
     text = json.dumps(result, indent=1) + "\n"
-    (report / "not_faces.json").write_text(text)
-    with (report / "not_faces.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["kind", *model.metadata.labels, "face_likeness"])
+    head = ("kind", *model.metadata.labels, "face_likeness")
+    rows = (
+        (kind, *(f"{logit:.9g}" for logit in logits), f"{likeness:.9g}")
         for kind, logits, likeness in zip(
             kinds, outputs.logits.tolist(), answers.face_likeness, strict=True
-        ):
-            writer.writerow([kind, *(f"{logit:.9g}" for logit in logits), f"{likeness:.9g}"])
+        )
+    )
+    with replacing(report / "not_faces.json") as part:
+        part.write_text(text)
+        write_csv(report / "not_faces.csv", (head, *rows))
     print(text, end="")
 
 

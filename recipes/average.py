@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from narrow import training_faces
+from faces import training_faces
 from torch import Tensor, nn
 
 from mien.training.run import TrainingRun

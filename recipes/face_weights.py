@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from narrow import training_faces
+from faces import save_without_head, training_faces
 from torch import Tensor, nn
 
 from mien.training.config import TrainingConfig
@@ -35,9 +35,7 @@ def main() -> None:
     network = build_network(config).eval()
     take_weights(network, layers(options.file.read_bytes()))
     restore_normalisation(network, training_faces(options.data_dir, config.input_size))
-    weights = network.state_dict()
-    kept = {name: value for name, value in weights.items() if not name.startswith("head.")}
-    torch.save(kept, options.weights)
+    save_without_head(network, options.weights)
 
 
 def layers(content: bytes) -> Iterator[Tensor]:

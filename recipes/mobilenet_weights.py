@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from narrow import training_faces
+from faces import save_without_head, training_faces
 from torch import Tensor, nn
 
 from mien.training.config import TrainingConfig
@@ -39,9 +39,7 @@ def main() -> None:
     network = build_network(config).eval()
     take_weights(network, read_values(options.file))
     restore_normalisation(network, training_faces(options.data_dir, config.input_size))
-    weights = network.state_dict()
-    kept = {name: value for name, value in weights.items() if not name.startswith("head.")}
-    torch.save(kept, options.weights)
+    save_without_head(network, options.weights)
 
 
 def read_values(file: Path) -> dict[str, Tensor]:

@@ -9,19 +9,16 @@ Usage: python recipes/narrow.py MODEL.onnx DATA_DIR NETWORK WEIGHTS.pt
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
+from faces import training_faces
 from torch import Tensor, nn
 
-from mien.datasets.ferplus import read_split
-from mien.evaluation.scoring import network_faces
+from mien.files import replacing
 from mien.model_file import open_model, read_model
 from mien.training.config import TrainingConfig
 from mien.training.folding import model_weights, restore_normalisation, unfolded
 from mien.training.networks import build_network
 from mien.training.networks.residual import ResidualNetwork
-
-FACES = 1024
 
 
 @torch.no_grad()
@@ -45,16 +42,8 @@ def main() -> None:
     restore_normalisation(narrow, faces)
     difference = (wide(faces).logits - narrow(faces).logits).abs().mean().item()
     print(f"logits differ by {difference:.2f} on average before training goes on")
-    torch.save(narrow.state_dict(), options.weights)
-
-
-def training_faces(data_dir: Path, side: int, count: int = FACES) -> Tensor:
-    """Grey training faces (N, 1, side, side) from 0 to 1, drawn from all."""
-    faces = read_split(data_dir, "train")
-    generator = np.random.default_rng(0)
-    drawn = generator.choice(len(faces), min(count, len(faces)), replace=False)
-    chosen = np.isin(np.arange(len(faces)), drawn)
-    return torch.from_numpy(network_faces(faces.select(chosen), side))[:, None].float() / 255
+    with replacing(options.weights) as part:
+        torch.save(narrow.state_dict(), part)
 
 
 def with_folded_weights(network: nn.Module, weights: dict[str, Tensor]) -> nn.Module:

@@ -29,6 +29,11 @@ def recipe(*command: str, **variables: str) -> "subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
+def full_disk(*command: str) -> "subprocess.CompletedProcess[str]":
+    """The same where no file can grow above 32 kB."""
+    return recipe("sh", "-c", 'ulimit -f 64 && exec "$@"', "sh", *command)
+
+
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
 def test_settings_are_settings_of_a_training(path: Path) -> None:
     TrainingConfig.from_dict(read_settings(path))
@@ -112,8 +117,12 @@ def test_a_model_file_narrowed_to_its_own_width_stays_what_it_is(
     network = open_model().metadata.provenance["settings"]["network"]
     script = str(RECIPES / "narrow.py")
     packaged = str(ROOT / "src" / "mien" / "models" / "default.onnx")
-    done = recipe(sys.executable, script, packaged, str(ferplus_dir), network, str(path))
+    command = [sys.executable, script, packaged, str(ferplus_dir), network, str(path)]
+    done = recipe(*command)
     assert done.stdout.startswith("logits differ by 0.00 "), done.stderr
+    weights = path.read_bytes()
+    assert full_disk(*command).returncode != 0
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [(path.name, weights)]
 
 
 def test_the_mean_of_a_run_and_its_own_result_is_the_result(
@@ -174,8 +183,13 @@ def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> No
     file, path = tmp_path / "network.dat", tmp_path / "weights.pt"
     file.write_bytes(content)
     script = str(RECIPES / "face_weights.py")
-    done = recipe(sys.executable, script, str(file), str(ferplus_dir), str(path))
+    command = [sys.executable, script, str(file), str(ferplus_dir), str(path)]
+    done = recipe(*command)
     assert done.returncode == 0, done.stderr
+    written = path.read_bytes()
+    assert full_disk(*command).returncode != 0
+    assert path.read_bytes() == written
+    assert {one.name for one in tmp_path.iterdir()} == {file.name, path.name}
 
     first = np.frombuffer(content, "<f4", 4736, content.index(b"con_4") + 17)
     weights = torch.load(path, weights_only=True)
