@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from mien.clip import ClipJob, ClipSummary, analyse_clip
 from mien.errors import MienError
-from mien.images import ignore_oddities
+from mien.files import ignore_oddities
 from mien.interruption import SIGNALS
 from mien.recognition import EmotionRecognition
 from mien.sessions import usable_cores

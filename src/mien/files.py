@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,3 +74,8 @@ def check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def ignore_oddities() -> None:
+    """Have Pillow not warn of odd files in this process, which is to be one of mien's own."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -144,11 +143,6 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     except Exception as error:  # of damaged files, Pillow's decoders raise whatever happens
         reason = str(error) or type(error).__name__
         raise ImageError(f"{path}: not a whole picture ({reason})") from error
-
-
-def ignore_oddities() -> None:
-    """Have Pillow not warn of odd files in this process, which is to be one of mien's own."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:

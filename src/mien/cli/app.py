@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 import mien
 from mien.cli import card, console, data, image, prepare, train, validate, video, webcam
 from mien.errors import MienError
-from mien.images import ignore_oddities
+from mien.files import ignore_oddities
 
 
 class Commands(TyperGroup):

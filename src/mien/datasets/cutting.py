@@ -20,7 +20,8 @@ from mien.alignment import CANONICAL_LANDMARKS, around, cut, face_transform, who
 from mien.datasets.faces import write_face
 from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError, ImageError
-from mien.images import ignore_oddities, read_image
+from mien.files import ignore_oddities
+from mien.images import read_image
 from mien.results import DetectedFace
 
 #: Sides that prepared faces may have, in pixels.
