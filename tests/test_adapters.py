@@ -71,6 +71,14 @@ def test_emotions_of_which_they_know_none_are_named() -> None:
         as_pyfeat([frame(0, own)])
 
 
-def test_pyfeat_tells_minutes_and_seconds() -> None:
-    late = StreamFrame(9, np.zeros((5, 6, 3), np.uint8), 754.9, [face(1)])
-    assert as_pyfeat([late])[0]["approx_time"] == "12:34"
+def test_where_nothing_but_contempt_is_seen_all_seven_are_zero() -> None:
+    scornful = face(1)
+    scornful["emotions"] = dict.fromkeys(scornful["emotions"], 0.0) | {"contempt": 1.0}
+    assert set(as_fer([scornful])[0]["emotions"].values()) == {0.0}
+    assert set(as_deepface([scornful])[0]["emotion"].values()) == {0.0}
+
+
+@pytest.mark.parametrize(("time_s", "told"), [(754.9, "12:34"), (3754.9, "62:34")])
+def test_pyfeat_tells_minutes_and_seconds(time_s: float, told: str) -> None:
+    late = StreamFrame(9, np.zeros((5, 6, 3), np.uint8), time_s, [face(1)])
+    assert as_pyfeat([late])[0]["approx_time"] == told

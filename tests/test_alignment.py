@@ -170,6 +170,17 @@ def test_the_part_around_a_cut_is_all_that_it_needs(
     np.testing.assert_allclose(there, cut(frame, transform, SIDE).astype(float), atol=2)
 
 
+@pytest.mark.parametrize("shift", [(101, 83), (500, 350)], ids=["in", "high"])
+@pytest.mark.parametrize(("scale", "degrees"), [(0.4, 20), (1.5, -30), (4.3, 10), (9.7, 170)])
+def test_the_part_around_a_cut_holds_its_finest_grain(
+    scale: float, degrees: float, shift: tuple[float, float]
+) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (480, 640), np.uint8)
+    transform = similarity(scale, degrees, shift)
+    there = cut(*around(frame, transform, SIDE), SIDE).astype(float)
+    np.testing.assert_allclose(there, cut(frame, transform, SIDE).astype(float), atol=8)
+
+
 def test_a_cut_does_not_change_the_frame(crop: NDArray[np.uint8]) -> None:
     kept = crop.copy()
     crop.flags.writeable = False

@@ -1,7 +1,9 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, local
 from typing import Any
 
 import cv2
@@ -180,6 +182,47 @@ def test_a_face_before_a_larger_one_that_is_less_sure_is_found(
     assert any(face.box[3] > 400 for face in found)  # the cat
 
 
+@pytest.mark.parametrize("min_face_size", [None, 40])
+@pytest.mark.parametrize("place", [(700, 600), (800, 500)])
+def test_a_small_face_before_one_that_fills_the_frame_is_found(
+    astronaut_rgb: Frame, min_face_size: float | None, place: tuple[int, int]
+) -> None:
+    head = astronaut_rgb[30:205, 140:315]
+    frame = cv2.resize(head, (1200, 1200), interpolation=cv2.INTER_CUBIC)
+    y, x = place
+    frame[y : y + 250, x : x + 250] = cv2.resize(head, (250, 250), interpolation=cv2.INTER_AREA)
+    faces = RetinaFace(min_face_size).detect(np.asarray(frame, np.uint8))
+    small, large = sorted(faces, key=lambda face: face.box[2])
+    assert 560 < large.box[2] < 700
+    assert 110 < small.box[2] < 150
+    assert x < small.box[0] < small.box[0] + small.box[2] < x + 250
+    assert y < small.box[1] < small.box[1] + small.box[3] < y + 250
+
+
+class Meeting:
+    """A session that begins the first look of each of two threads when both have their input."""
+
+    def __init__(self, session: Any) -> None:
+        self._session, self._barrier, self._has_met = session, Barrier(2), local()
+
+    def run(self, outputs: list[str], feeds: dict[str, Any]) -> Any:
+        if not getattr(self._has_met, "yes", False):
+            self._has_met.yes = True
+            self._barrier.wait(60)
+        return self._session.run(outputs, feeds)
+
+
+def test_threads_that_share_a_detector_see_a_frame_each(astronaut_rgb: Frame) -> None:
+    detector = RetinaFace()
+    frames = [astronaut_rgb, np.ascontiguousarray(astronaut_rgb[:, ::-1])]
+    alone = [[face.box for face in detector.detect(frame)] for frame in frames]
+    assert alone[0] != alone[1]
+    detector._session = Meeting(detector._session)
+    with ThreadPoolExecutor(2) as pool:
+        together = [[face.box for face in faces] for faces in pool.map(detector.detect, frames)]
+    assert together == alone
+
+
 def test_min_face_size_leaves_small_faces_out(astronaut_rgb: Frame) -> None:
     assert RetinaFace(min_face_size=1000).detect(astronaut_rgb) == []
 
@@ -218,6 +261,21 @@ def test_a_score_threshold_that_is_no_score_is_refused(threshold: Any) -> None:
     said = f"score_threshold is {threshold!r}, expected a number from 0 to 1"
     with pytest.raises(ConfigError, match=said):
         RetinaFace(score_threshold=threshold)
+
+
+def test_a_threshold_below_what_is_doubtful_lets_more_through(astronaut_rgb: Frame) -> None:
+    few, many = (RetinaFace(score_threshold=least).detect(astronaut_rgb) for least in (0.03, 0.01))
+    assert len(many) > len(few) >= 1
+    assert min(face.score or 0 for face in many) < 0.03
+
+
+def test_a_face_at_the_end_of_a_long_strip_is_where_it_is_seen(
+    detector: RetinaFace, astronaut_rgb: Frame
+) -> None:
+    strip = np.full((136, 2000, 3), 128, np.uint8)
+    strip[:, 1800:1980] = astronaut_rgb[50:186, 140:320]
+    (face,) = detector.detect(strip)
+    np.testing.assert_allclose(face.box, [1838, 10, 95, 112], atol=8)
 
 
 def test_weights_are_found_behind_another_module_of_the_name(

@@ -145,6 +145,13 @@ def test_the_label_says_emotion_confidence_and_doubt() -> None:
     assert label_text(face((0, 0, 1, 1), uncertain=True)) == "happiness 93% ?"
 
 
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.9949, "99%"), (0.995, ">99%"), (1.0, ">99%"), (0.004, "0%")]
+)
+def test_only_what_is_below_it_is_called_99_percent(confidence: float, said: str) -> None:
+    assert label_text(face((0, 0, 1, 1), confidence=confidence)) == f"happiness {said}"
+
+
 def test_larger_faces_lie_on_top(picture: Picture) -> None:
     large = face((100, 100, 200, 180))
     small = face((90, 90, 150, 100), emotion="anger")
@@ -202,6 +209,13 @@ def test_lines_grow_with_the_picture() -> None:
     assert thick[1500, 1000:1300].any(axis=1).sum() == 10
 
 
+@pytest.mark.parametrize("box", [(1000, 500, 24, 1200), (500, 1000, 1200, 24)])
+def test_lines_of_a_narrow_box_stay_thin(box: tuple[int, int, int, int]) -> None:
+    drawn = draw_faces(np.zeros((2500, 2500, 3), np.uint8), [face(box)])
+    x, y, width, height = box
+    assert not drawn[y + 2 : y + height - 2, x + 2 : x + width - 2].any()
+
+
 def extent(where: NDArray[np.bool_]) -> tuple[int, int]:
     """Height and width of what has changed."""
     rows, columns = np.nonzero(where)
@@ -227,6 +241,39 @@ def test_bars_are_as_long_as_their_probabilities(shade: int) -> None:
     np.testing.assert_allclose(lengths, lengths[0] / SHARES[1] * np.array(SHARES[1:]), atol=1.1)
     assert lengths[-1] == 0
     assert heights[:-1] == sorted(set(heights[:-1]))
+
+
+def test_of_labels_that_find_no_room_apart_the_first_lies_on_top() -> None:
+    dark = np.full((14, 90, 3), 9, np.uint8)
+    first, second = face((0, 0, 90, 14), emotion="anger"), face((0, 0, 90, 14))
+    alone, other = (
+        draw_faces(dark, [{**first, "confidence": confidence}]) for confidence in (0.93, 0.51)
+    )
+    is_written = changed(alone, other)
+    assert is_written.sum() > 20
+    drawn = draw_faces(dark, [first, second])
+    assert np.array_equal(drawn[is_written], alone[is_written])
+
+
+def test_the_panels_row_of_the_answer_is_brighter(picture: Picture) -> None:
+    emotions = {"happiness": 0.4, "anger": 0.3, "neutral": 0.3}
+    bright = []
+    for emotion in ("happiness", "neutral"):
+        one = face((100, 100, 120, 130), emotion=emotion, emotions=emotions)
+        panel = panel_of(picture, one)
+        rows = np.nonzero(panel.any(axis=1))[0]
+        is_white = panel & (draw_faces(picture, [one], bars=True) > 220).all(axis=2)
+        bright.append(np.flatnonzero(is_white[rows].any(axis=1)) / len(rows))
+    assert bright[0].max() < 0.4
+    assert bright[1].min() > 0.6
+
+
+@pytest.mark.parametrize("place", [(0, 0), (300, 0), (0, 200), (300, 200)])
+def test_a_label_lies_by_its_face(place: tuple[int, int], picture: Picture) -> None:
+    x, y = place
+    rows, columns = np.nonzero(changed(picture, draw_faces(picture, [face((x, y, 100, 100))])))
+    assert y - 30 < rows.min() <= rows.max() < y + 130
+    assert x - 120 < columns.min() <= columns.max() < x + 220
 
 
 @pytest.mark.parametrize("x", [0, 100, 540])

@@ -44,6 +44,17 @@ def test_nothing_changes_before_the_writing_is_done(tmp_path: Path) -> None:
         assert path.read_text() == "earlier"
 
 
+def test_what_outlasts_a_lack_of_power_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = tmp_path / "scores.json", []
+    monkeypatch.setattr("os.fsync", lambda _number: seen.append(files_in(tmp_path)))
+    for outlasts_power in (True, False):
+        with replacing(path, outlasts_power) as part:
+            part.write_text("new")
+    assert seen == [{"scores.json.part": "new"}]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_failing_leaves_the_earlier_file_and_no_part(
     tmp_path: Path, error: type[BaseException]

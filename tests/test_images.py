@@ -241,6 +241,16 @@ def test_text_named_as_a_picture_is_refused(tmp_path: Path) -> None:
         read_image(write(tmp_path, "text.png", b"no picture at all\n"))
 
 
+def test_a_file_that_was_read_before_is_read_from_its_beginning(
+    tmp_path: Path, gradient: Frame
+) -> None:
+    content = encoded(Image.fromarray(gradient), "png")
+    with write(tmp_path, "a.png", content).open("rb") as on_disk:
+        for file in (io.BytesIO(content), on_disk):
+            file.read(20)
+            np.testing.assert_array_equal(read_image(file), gradient)
+
+
 def test_open_files_are_read(tmp_path: Path, gradient: Frame) -> None:
     content = encoded(Image.fromarray(gradient), "png")
     np.testing.assert_array_equal(read_image(io.BytesIO(content)), gradient)

@@ -37,6 +37,14 @@ def test_what_lies_far_back_is_forgotten() -> None:
     np.testing.assert_array_equal(smoother.update([1], np.array([[0.0, 1.0]]), 100.0), [[0.0, 1.0]])
 
 
+def test_a_face_that_was_away_for_a_few_time_constants_still_has_its_past() -> None:
+    smoother = Smoother(0.5)
+    smoother.update([1], np.array([[1.0, 0.0]]), 0.0)
+    smoother.update([], np.empty((0, 2)), 1.9)
+    smoothed = smoother.update([1], np.array([[0.0, 1.0]]), 2.0)
+    np.testing.assert_allclose(smoothed[0, 0], math.exp(-2.0 / 0.5))
+
+
 @pytest.mark.parametrize("seconds", [-1.0, math.inf, math.nan])
 def test_other_time_constants_are_refused(seconds: float) -> None:
     with pytest.raises(ConfigError, match="smoothing_s is"):

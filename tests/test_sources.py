@@ -189,6 +189,31 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
+def test_frames_that_are_left_out_take_their_time(tmp_path: Path) -> None:
+    for number in range(5):
+        write_image(tmp_path / f"{number}.png", BLACK)
+    for source in (tmp_path, [BLACK] * 5):
+        with open_source(source, every=2) as opened:
+            assert [(frame.number, frame.time_s) for frame in opened] == [
+                *((0, 0.0), (2, 0.08), (4, 0.16))
+            ]
+
+
+def test_how_many_frames_of_a_part_come_is_known_beforehand(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", "mpeg4", even(50))
+    for part, count in (({}, 50), ({"every": 5}, 10), ({"start_s": 1.2}, 20), ({"end_s": 0.4}, 10)):
+        with open_source(path, **part) as source:
+            assert source.expected_frames == count == len(list(source))
+
+
+def test_a_film_of_hours_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    times = [40_000 * place for place in range(100)]
+    path = cut(film(tmp_path / "film.mkv", "mpeg4", times, keyframe_every=1), 0.5)
+    frames, error = read_until_error(path)
+    assert 40 <= len(frames) <= 60
+    assert "of 39" in error or "of 40" in error
+
+
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts"])
 @pytest.mark.parametrize("begin_ms", [0, 10_000])
 def test_variable_times_are_kept_wherever_they_begin(
@@ -406,6 +431,39 @@ def test_a_camera_may_be_opened_and_set_up_by_the_caller(
     write_video(tmp_path / "film.mp4", [BLACK] * 5, [0, 40, 80, 120, 160])
     with pytest.raises(SourceError, match="is of a video file, expected the file's path"):
         open_source(cv2.VideoCapture(str(tmp_path / "film.mp4")))
+
+
+def test_of_a_cameras_frames_as_many_are_taken_as_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Capture:
+        """A camera that is always there."""
+
+        def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
+            return True
+
+        def get(self, _property: int) -> float:
+            return -1.0
+
+        def read(self) -> tuple[bool, Image]:
+            return True, BLACK
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr("cv2.VideoCapture", Capture)
+    with open_source(Capture(), every=3) as source:
+        frames = iter(source)
+        assert [next(frames).number for _ in range(4)] == [0, 3, 6, 9]
+
+
+def test_opencv_may_speak_again_after_a_camera_was_looked_for() -> None:
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    assert before != logging.LOG_LEVEL_SILENT
+    with pytest.raises(SourceError, match="camera 97: there is none"):
+        open_source("97")
+    assert logging.getLogLevel() == before
 
 
 def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:

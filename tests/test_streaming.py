@@ -404,6 +404,40 @@ def test_a_face_moves_on_only_for_as_long_as_its_motion_is_believed() -> None:
     assert places[31:] == places[30:-1]
 
 
+def test_followed_faces_keep_their_order_and_their_landmarks_move_along() -> None:
+    class Twins(Blind):
+        """Sees two who walk to the right; from frame 20 on he is told first."""
+
+        def find(self, frame_rgb: Image) -> FoundFaces:
+            step = int(frame_rgb[0, 0, 0])
+            her = (10 + 2.0 * step, 10.0, 60.0, 60.0), np.full((5, 2), (30 + 2.0 * step, 40.0))
+            him = (300 + 4.0 * step, 10.0, 60.0, 60.0), np.full((5, 2), (330 + 4.0 * step, 40.0))
+            faces = [DetectedFace(box, 1.0, points) for box, points in (her, him)]
+            order = [0, 1] if step < 20 else [1, 0]
+            cuts = [np.eye(48, dtype=np.uint8), np.eye(48, dtype=np.uint8)[::-1]]
+            return FoundFaces([faces[i] for i in order], [cuts[i] for i in order])
+
+        def classify(self, cuts: Sequence[Sequence[Image]]) -> list[Analysis]:
+            return [Analysis(np.full((2, 8), 1 / 8), np.ones(2)) for _ in cuts]
+
+        def describe(self, *given: Any) -> list[Any]:
+            return [
+                {"x": face.box[0], "eye": face.landmarks[0][0], "emotions": {}} for face in given[1]
+            ]
+
+    pictures = [np.full((80, 640, 3), number, dtype=np.uint8) for number in range(30)]
+    source = open_source([(picture, place / 25) for place, picture in enumerate(pictures)])
+    frames = list(stream(Twins(), source, 5, smoother=Smoother(0), workers=1))
+    for number, frame in enumerate(frames):
+        ids = [1, 2] if number < 20 else [2, 1]
+        assert [face["track_id"] for face in frame.faces] == ids
+        seen: list[Any] = sorted(frame.faces, key=lambda face: face["track_id"])
+        assert seen[0]["eye"] - seen[0]["x"] == pytest.approx(20)
+        assert seen[1]["eye"] - seen[1]["x"] == pytest.approx(30)
+    (last_x,) = (face["x"] for face in seen if face["track_id"] == 2)
+    assert last_x == pytest.approx(300 + 4 * 29, abs=4)
+
+
 def test_of_a_live_source_the_newest_frame_is_taken_and_it_may_fall_silent() -> None:
     source = Live()
     frames = stream(Blind(), source, detect_every=1, smoother=Smoother(0), workers=1)

@@ -120,6 +120,19 @@ def test_the_picture_shows_who_was_there_when(tmp_path: Path, count: int) -> Non
     assert late["anger"] == 0
 
 
+def test_whoever_is_seen_longest_comes_first_and_is_drawn(tmp_path: Path) -> None:
+    frames = []
+    for step in range(100):
+        faces = [face(number, "anger") for number in range(2, 10)]
+        frames.append((step / 10, [face(1, "disgust"), *faces] if 10 <= step < 40 else faces))
+    made = timeline(*frames)
+    assert [person.track_id for person in made.people()] == [*range(2, 10), 1]
+    made.draw(tmp_path / "plot.png")  # there is room for eight
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert column(picture, 0.25, ["disgust"]) == {"disgust": 0}
+        assert column(picture, 0.25, ["anger"])["anger"] > 500
+
+
 def test_every_uncertain_moment_is_hatched(tmp_path: Path) -> None:
     dark = []
     for uncertain in ((), (1, 3, 5), (1, 2, 3, 4, 5)):

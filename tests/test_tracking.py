@@ -116,6 +116,71 @@ def test_another_face_in_the_same_place_is_somebody_else() -> None:
     assert tracker.update([(104, 50, 60, 60)], [BERTA], 0.04) == [2]
 
 
+def test_a_face_that_comes_nearer_keeps_its_number() -> None:
+    tracker = Tracker()
+    for step in range(100):
+        side = 60 + 2 * step  # more than four times as large in the end
+        box = (300 - side / 2, 300 - side / 2, side, side)
+        assert tracker.update([box], [ANNA], step / 25) == [1]
+
+
+@pytest.mark.parametrize("side", [20, 180])
+def test_a_face_that_is_much_larger_or_smaller_at_once_is_somebody_else(side: int) -> None:
+    tracker = Tracker()
+    assert tracker.update([(270, 270, 60, 60)], [ANNA], 0.0) == [1]
+    box = (300 - side / 2, 300 - side / 2, side, side)
+    assert tracker.update([box], [ANNA], 0.04) == [2]
+
+
+def test_a_look_may_change_altogether_if_it_does_so_bit_by_bit() -> None:
+    tracker = Tracker()
+    for share in np.linspace(0, 1, 100):
+        cut = np.asarray(cv2.addWeighted(ANNA, 1 - share, BERTA, share, 0), dtype=np.uint8)
+        assert tracker.update([(100, 50, 60, 60)], [cut], share * 4) == [1]
+
+
+def test_absences_do_not_add_up() -> None:
+    tracker = Tracker()
+    for second in range(20):
+        assert tracker.update([(100, 50, 60, 60)], [ANNA], second) == [1]
+        assert tracker.update([], [], second + 0.5) == []
+
+
+def test_whatever_covers_a_face_is_not_taken_for_its_look() -> None:
+    tracker, anna, berta = Tracker(), (100.0, 50.0, 60.0, 60.0), (118.0, 50.0, 60.0, 60.0)
+    assert tracker.update([anna], [ANNA], 0.0) == [1]
+    for step in range(1, 30):  # Berta hides most of Anna, and both cuts show Berta
+        assert tracker.update([anna, berta], [BERTA, BERTA], step / 25) == [1, 2]
+    assert tracker.update([anna], [ANNA], 30 / 25) == [1]
+
+
+def test_a_small_face_before_a_large_one_covers_little_of_it() -> None:
+    large, small = (100.0, 100.0, 200.0, 200.0), (170.0, 170.0, 50.0, 50.0)
+    tracker = Tracker()
+    assert tracker.update([large, small], [ANNA, face(5)], 0.0) == [1, 2]
+    assert tracker.update([large, small], [BERTA, face(5)], 0.04) == [3, 2]
+
+
+@pytest.mark.parametrize(("somebody_before", "number"), [(True, 1), (False, 3)])
+def test_an_absence_counts_for_less_where_somebody_stood_before_the_face(
+    somebody_before: bool, number: int
+) -> None:
+    turned = np.asarray(cv2.addWeighted(ANNA, 0.48, face(3), 0.52, 0), dtype=np.uint8)
+    tracker, anna = Tracker(), (100.0, 50.0, 60.0, 60.0)
+    other = (115.0 if somebody_before else 300.0, 50.0, 60.0, 60.0)
+    assert tracker.update([anna], [ANNA], 0.0) == [1]
+    for step in range(1, 13):
+        assert tracker.update([other], [BERTA], step / 10) == [2]
+    assert tracker.update([anna], [turned], 1.3) == [number]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 10.0])
+def test_a_face_is_not_looked_for_farther_away_however_long_nobody_looked(seconds: float) -> None:
+    tracker = Tracker()
+    assert tracker.update([(100, 50, 60, 60)], [ANNA], 0.0) == [1]
+    assert tracker.update([(1900, 50, 60, 60)], [ANNA], seconds) == [2]
+
+
 def test_motion_is_told_in_pixels_a_second_whatever_the_frame_rate() -> None:
     for rate in (10, 50):
         tracker = Tracker()
