@@ -180,6 +180,19 @@ def test_label_files_with_other_votes_stop_it_and_nothing_changes(
     assert content_of(labelled) == before
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_a_label_file_of_other_images_holds_other_votes(
+    tables: Tables, tmp_path: Path, more: bool
+) -> None:
+    prepare(*tables, tmp_path)
+    path = tmp_path / "FER2013Valid" / "label.csv"
+    *lines, last = path.read_text().splitlines(keepends=True)
+    extra = last.replace("fer", "own")
+    path.write_text("".join([*lines, last, extra] if more else lines))
+    with pytest.raises(DataError, match=r"label.csv: holds other votes for 1 images"):
+        prepare(*tables, tmp_path)
+
+
 @pytest.mark.parametrize("labels", ["keep", "replace"])
 def test_label_files_with_other_votes_are_kept_or_replaced(
     tables: Tables, labelled: Path, labels: Literal["keep", "replace"]

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from mien.cli.app import app
 from mien.datasets.cutting import Cut, Job, cut_faces
 from mien.datasets.folder import prepare
+from mien.datasets.labelled import copies_of
 from mien.datasets.manifest import PreparedSet, read_prepared
 from mien.detection import RetinaFace
 from mien.errors import ConfigError, DataError
@@ -117,6 +118,34 @@ def test_a_part_of_the_face_that_was_found_as_one_is_no_second_face(
     assert len(prepared.faces) == 3
 
 
+def test_of_several_faces_the_largest_is_cut_in_whatever_order_they_are_found(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = DetectedFace((20, 20, 60, 70)), DetectedFace((2, 2, 10, 10))
+    cuts = []
+    for number, found in enumerate(([large], [large, small], [small, large])):
+        monkeypatch.setattr(RetinaFace, "detect", lambda *_, found=found: found)
+        out = tmp_path / str(number)
+        prepare(photographs, out, how=Cut(48, several="largest"), valid_share=0)
+        cuts.append({name: content for name, content in files(out).items() if "train/" in name})
+    assert len(cuts[0]) == 3
+    assert cuts[0] == cuts[1] == cuts[2]
+
+
+@pytest.mark.parametrize(("x", "is_part"), [(-8, True), (-14, False), (48, True), (54, False)])
+def test_a_face_whose_centre_lies_beside_the_largest_is_a_second_one(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, x: int, is_part: bool
+) -> None:
+    large, other = DetectedFace((0, 0, 60, 80)), DetectedFace((x, 30, 20, 20))
+    monkeypatch.setattr(RetinaFace, "detect", lambda *_: [large, other])
+    arguments = (photographs, tmp_path / "out")
+    if is_part:
+        assert len(prepare(*arguments, valid_share=0).faces) == 3
+    else:
+        with pytest.raises(DataError, match="of the first: several faces"):
+            prepare(*arguments, valid_share=0)
+
+
 def test_copies_are_drawn_for_the_same_split(tmp_path: Path) -> None:
     names = [f"happy/{number}.png" for number in range(20)]
     write_pictures(tmp_path / "images", *names)
@@ -131,6 +160,34 @@ def test_copies_are_drawn_for_the_same_split(tmp_path: Path) -> None:
         split_of[str(number)] for number in range(10)
     ]
     assert len({split_of[str(number)] for number in range(10)}) == 2
+
+
+def test_two_files_are_enough_to_be_copies(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "a.png", "b.png")
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "c.png")  # with its copy the only one of this length
+    shutil.copy(tmp_path / "c.png", tmp_path / "d.png")
+    first, second, one, other = copies_of([tmp_path / f"{name}.png" for name in "abcd"])
+    assert first == second == ""
+    assert one == other != ""
+
+
+def test_the_first_pair_of_brackets_is_the_group(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "sad/p1-c1.png", "sad/p1-c2.png", "sad/p2-c1.png")
+    prepared = prepare(
+        tmp_path / "images", tmp_path / "out", group=r"(p\d)-(c\d)", how=CROPPED, valid_share=0
+    )
+    assert [face.group for face in prepared.faces] == ["p1", "p1", "p2"]
+
+
+def test_a_run_that_ended_before_its_first_note_goes_on_and_leaves_no_note(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "sad/a.png")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "begun.json.part").write_text("{")
+    prepare(tmp_path / "images", out, how=CROPPED, valid_share=0)
+    (face,) = (path for path in files(out) if path.endswith(".png"))
+    assert set(files(out)) == {face, "manifest.csv", "set.json", "skipped.csv"}
 
 
 def test_files_that_are_no_pictures_join_nobody(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.faces import FaceSet
 from mien.datasets.leaks import (
+    BATCH,
     MOST_DIFFERENT_BITS,
     close_pairs,
     find_leaks,
@@ -35,6 +36,11 @@ def test_pairs_are_those_that_differ_in_few_bits() -> None:
     different = (ours[:, None] != theirs).sum(axis=2)
     expected = {(row, column, different[row, column]) for row, column in np.argwhere(different < 4)}
     assert set(close_pairs(ours, theirs, 3)) == expected
+
+
+def test_pairs_are_found_however_many_faces_there_are() -> None:
+    ours = GENERATOR.random((BATCH + 2, 255)) < 0.5
+    assert list(close_pairs(ours, ours[[-1, 0]], 0)) == [(0, 1, 0), (BATCH + 1, 0, 0)]
 
 
 @pytest.mark.parametrize("change", ["darker", "larger", "compressed", "in colour"])

@@ -104,6 +104,7 @@ def test_many_faces_decide_alone_on_the_temperature() -> None:
         (3, 0.75, 1),
         (7, 0.75, 2),
         (9, 0.5, 5),
+        (9, 0.9, 1),  # a tenth of ten, though 1 - 0.9 is a little less in floats
     ],
 )
 def test_threshold_is_the_probability_that_few_enough_faces_stay_below(
@@ -218,6 +219,16 @@ def test_the_fitted_limits_set_aside_the_shares_they_are_stated_for() -> None:
     likeness = face_likeness(faces.embedding, found)
     assert np.mean(likeness < found.least_likeness) == pytest.approx(0.05, abs=0.01)
     assert np.mean(face_likeness(NOT_FACES.embedding, found)) < 0.1 < np.mean(likeness)
+
+
+def test_the_limit_of_likeness_holds_for_faces_that_it_was_not_fitted_on() -> None:
+    # Of 40 numbers and 120 faces: in its own faces a regression finds what others do not have.
+    generator = np.random.default_rng(0)
+    faces, others, fresh = (generator.normal(0, 1, (count, 40)) for count in (120, 120, 2_000))
+    others[:, 0] -= 2
+    logits, labels = drawn_faces(120)
+    found = fit_calibration(said(logits, faces), labels, said(logits, others))
+    assert np.mean(face_likeness(fresh, found) < found.least_likeness) < 0.08
 
 
 def test_faces_without_majority_count_for_likeness_only() -> None:

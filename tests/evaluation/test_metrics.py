@@ -11,6 +11,7 @@ from mien.evaluation.metrics import (
     divergence_to_votes,
     drawn_again,
     expected_calibration_error,
+    f1_scores,
     macro_f1,
     score,
     share,
@@ -63,6 +64,13 @@ def test_classes_have_precision_recall_and_f1() -> None:
     assert SCORES.classes[2].f1.value is None
     assert (a.recall.count, b.recall.count, c.recall.count) == (2, 2, 0)
     assert (a.precision.count, b.precision.count, c.precision.count) == (1, 3, 0)
+
+
+def test_no_interval_leaves_0_to_1() -> None:
+    for count in range(1, 100):
+        none, whole = (share(np.full(count, right)) for right in (False, True))
+        assert 0 <= none.low < none.high < 1
+        assert 0 < whole.low < whole.high <= 1
 
 
 def test_a_class_that_is_answered_but_does_not_occur_is_not_in_macro_f1() -> None:
@@ -125,6 +133,13 @@ def test_the_interval_of_the_mean_is_that_of_faces_drawn_again() -> None:
     found = macro_f1(confusion, np.array([True, True]))
     expected = np.quantile(np.mean(f1, axis=0), [0.025, 0.975])
     assert (found.low, found.high) == pytest.approx(expected, abs=0.02)
+
+
+def test_the_interval_of_the_mean_holds_95_of_100_draws() -> None:
+    confusion = np.array([[60, 20], [0, 20]])
+    found = macro_f1(confusion, np.array([True, True]))
+    drawn = f1_scores(drawn_again(confusion)).mean(axis=1)
+    assert ((found.low <= drawn) & (drawn <= found.high)).mean() == pytest.approx(0.95, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +224,9 @@ def test_classes_without_faces_are_left_out_of_intervals() -> None:
     whole = macro_f1(mixed, np.array([True, True, False]))
     assert whole.value is not None
     assert 0.75 < whole.low < whole.value < whole.high < 0.95
+
+
+def test_a_class_that_draws_may_miss_has_an_interval_of_the_others() -> None:
+    # Of 101 faces drawn again, none is the rare one in about every third draw.
+    found = macro_f1(np.array([[100, 0], [0, 1]]), np.array([False, True]))
+    assert found == Estimate(1.0, 1.0, 1.0)

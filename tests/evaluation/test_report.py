@@ -17,13 +17,14 @@ from mien.evaluation.report import (
     UNSEEN_ACCURACY,
     certainty_rows,
     class_rows,
+    estimate,
     percent,
     report_page,
     robustness_rows,
     summary_rows,
     write_report,
 )
-from mien.evaluation.robustness import CHANGES
+from mien.evaluation.robustness import CHANGES, ChangeScores
 from mien.evaluation.validation import Validation, validate
 from tests.evaluation.bright_model import LABELS, made_model, write_split
 
@@ -210,6 +211,17 @@ def test_shares_are_said_with_their_interval(share: Share | None, words: str) ->
     assert percent(share) == words
 
 
+def test_values_are_said_with_their_interval_in_short() -> None:
+    assert estimate(Share(0.875, 0.8642, 0.8851, 3153)) == "87.5% (86.4-88.5%)"
+    assert estimate(Share(None, 0, 1, 0)) == "none"
+
+
+def test_what_a_change_costs_is_said_in_points() -> None:
+    some, none = Share(0.75, 0.5, 0.9, 8), Share(None, 0, 1, 0)
+    (row,) = robustness_rows([ChangeScores("torn", True, some, 0.1234, some, none, None)])
+    assert row == ("torn", "75.0%", "12.3 points", "75.0%", "none")
+
+
 def test_the_report_is_a_page_json_and_all_logits(
     result: Validation, page: str, tmp_path: Path
 ) -> None:
@@ -231,6 +243,33 @@ def test_the_report_is_a_page_json_and_all_logits(
         "e.png,,4,0,0.5",
         "f.png,,4,0,0.5",
     ]
+
+
+def test_a_report_leaves_nothing_of_an_earlier_one_with_more(
+    data_dir: Path, result: Validation, tmp_path: Path
+) -> None:
+    write_report(tmp_path, validate(made_model(), data_dir, "test", True))
+    assert (tmp_path / "robustness.csv").exists()
+    write_report(tmp_path, result)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.html",
+        "scores.json",
+        "logits.csv",
+    }
+
+
+def test_a_report_that_can_not_be_written_whole_leaves_the_earlier_one(
+    result: Validation, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text("earlier")
+    (tmp_path / "scores.json").write_text("earlier")
+    (tmp_path / "logits.csv").mkdir()
+    with pytest.raises(OSError, match=r"logits\.csv"):
+        write_report(tmp_path, result)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"report.html", "scores.json", "logits.csv"}
+    for name in ("report.html", "scores.json"):
+        assert (tmp_path / name).read_text() == "earlier"
 
 
 def test_a_name_with_a_carriage_return_comes_back(result: Validation, tmp_path: Path) -> None:

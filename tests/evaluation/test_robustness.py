@@ -1,9 +1,16 @@
+from typing import cast
+
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
 from mien.datasets.faces import FaceSet
-from mien.evaluation.robustness import CHANGES, LOSES_FACE, changed
+from mien.evaluation.certainty import Answers
+from mien.evaluation.robustness import CHANGES, LOSES_FACE, changed, measure_robustness
+from mien.evaluation.scoring import classify_faces
+from mien.model_file import ModelFile
+from tests.evaluation.bright_model import made_model
 from tests.made import made_face
 
 Image = NDArray[np.uint8]
@@ -119,3 +126,24 @@ def test_a_shift_is_by_a_tenth_of_the_side() -> None:
 
 def test_what_loses_the_face_is_among_the_changes() -> None:
     assert set(LOSES_FACE) < set(CHANGES)
+
+
+class Session:
+    """Answers by a face's brightness, which its likeness to a face is too."""
+
+    def run(self, _outputs: list[str], feeds: dict[str, Image]) -> list[NDArray[np.float32]]:
+        brightness = feeds["faces"].mean(axis=(1, 2)) - np.float32(100)
+        logits = np.stack([brightness, np.zeros_like(brightness)], axis=1)
+        return [logits.astype(np.float32), brightness[:, None].astype(np.float32) / 100]
+
+
+def test_losses_and_likeness_are_counted_from_the_unchanged_faces() -> None:
+    session = cast(onnxruntime.InferenceSession, Session())
+    model = ModelFile("made", session, made_model().metadata)
+    bright = face_set(np.stack([np.full((SIDE, SIDE), 120 + n, np.uint8) for n in range(5)]))
+    unchanged = Answers.of(classify_faces(model, bright), model.metadata.calibration)
+    found = measure_robustness(model, bright, np.zeros(5, np.int64), unchanged)
+    scores = {one.scores.change: one.scores for one in found}
+    darker, brighter = scores["brightness -40 %"], scores["brightness +40 %"]
+    assert (darker.accuracy.value, darker.loss, darker.likeness_auroc) == (0, 1, 1)
+    assert (brighter.accuracy.value, brighter.loss, brighter.likeness_auroc) == (1, 0, 0)

@@ -101,6 +101,49 @@ def test_another_image_lies_upside_down_behind_a_moved_one() -> None:
     assert (changed(faces, shift=0.2)[::2] == 0).all()
 
 
+def test_contrast_keeps_the_mean_of_every_face(faces: Tensor) -> None:
+    means = [one.mean(dim=(1, 2, 3)) for one in (faces, changed(faces, contrast=0.4))]
+    assert means[0].std() > 0.01
+    torch.testing.assert_close(means[1], means[0], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("grey", [0.0, 1.0])
+def test_noise_stays_within_black_and_white(grey: float) -> None:
+    noisy = changed(torch.full((16, 1, 48, 48), grey), noise_share=1.0)
+    assert noisy.std() > 0.001
+    assert 0 <= noisy.min() <= noisy.max() <= 1
+
+
+def test_erased_patches_are_rectangles_of_all_shapes_within_their_size() -> None:
+    black = torch.zeros(64, 1, 100, 100)
+    erased = changed(black, erase_share=1.0, erase=0.4) > 0
+    inside = ~erased[:, :, [0, -1]].any(dim=3).flatten(1).any(dim=1)
+    inside &= ~erased[:, :, :, [0, -1]].any(dim=2).flatten(1).any(dim=1)
+    assert inside.sum() > 20  # the others are cut off at the border
+    heights = erased.any(dim=3).sum(dim=(1, 2))[inside]
+    widths = erased.any(dim=2).sum(dim=(1, 2))[inside]
+    for sides in (heights, widths):
+        assert 25 < sides.max() <= 41
+    assert (heights > 1.5 * widths).any()
+    assert (widths > 1.5 * heights).any()
+
+
+def test_faces_come_nearer_and_go_farther() -> None:
+    places = torch.arange(48) - 23.5
+    disc = ((places[:, None] ** 2 + places**2) < 10**2).float().expand(64, 1, 48, 48)
+    sides = (changed(disc, scale=0.2).mean(dim=(1, 2, 3)) / disc[0].mean()).sqrt()
+    assert 0.78 < sides.min() < 0.9
+    assert 1.1 < sides.max() < 1.27
+
+
+def test_a_lower_resolution_blurs_fine_patterns_into_grey() -> None:
+    places = torch.arange(48)
+    pattern = ((places + places[:, None]) % 2).float().expand(4, 1, 48, 48)
+    for seed in range(4):
+        lowered = changed(pattern, seed, low_resolution_share=1.0, low_resolution=0.3)
+        assert (lowered - 0.5).abs().mean() < 0.02
+
+
 @pytest.mark.parametrize("quality", [10, 50, 90])
 @pytest.mark.parametrize("side", [48, 50])
 def test_compression_leaves_what_a_jpeg_file_leaves(quality: int, side: int) -> None:

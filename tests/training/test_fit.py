@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from mien.training.data import (
     training_data,
 )
 from mien.training.fit import (
+    Progress,
     batches,
+    fit,
     step_targets,
     target_loss,
     tilted,
@@ -26,7 +29,7 @@ from mien.training.fit import (
     within,
 )
 from mien.training.networks.output import NetworkOutput
-from mien.training.run import TrainingRun
+from mien.training.run import EpochScores, TrainingRun
 
 
 def face_set(*votes: list[int]) -> FaceSet:
@@ -120,6 +123,16 @@ def test_classes_that_a_set_does_not_have_get_no_gradient() -> None:
     train_step(run, data, torch.arange(4))
     changed = (weight != before).any(dim=1)
     assert changed.tolist() == [True, False] + [True] * 6
+
+
+def test_classes_that_a_set_does_not_have_take_no_probability() -> None:
+    known = torch.tensor([[True, False] + [True] * 6] * 4)
+    images = torch.randint(0, 256, (4, 1, 48, 48), dtype=torch.uint8)
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs", precision="float32"))
+    for parameter in run.network.get_submodule("head").parameters():
+        torch.nn.init.zeros_(parameter)  # so that all known classes are as probable
+    data = TrainingData(images, torch.eye(8)[[0, 2, 3, 0]], known=known)
+    assert train_step(run, data, torch.arange(4)) == pytest.approx(math.log(7))
 
 
 @pytest.mark.parametrize(("view", "share"), [("same", 0.0), ("whole", 1.0), ("whole", 0.25)])
@@ -227,17 +240,18 @@ def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert run.optimizer.param_groups[1]["lr"] == rates[-1]
 
 
-def test_the_averaged_weights_follow_the_network() -> None:
+@pytest.mark.parametrize(("step", "left"), [(0, 0.1), (8, 0.5), (1000, 0.9)])
+def test_the_averaged_weights_follow_the_network_faster_at_first(step: int, left: float) -> None:
     config = TrainingConfig(network="residual_xs", average_decay=0.9)
     run = TrainingRun.begin(config)
-    run.step = 1000
+    run.step = step
     with torch.no_grad():
         for parameter in run.network.parameters():
             parameter.add_(1)
     run.update_average()
     ours = run.average.state_dict()
     for name, value in run.network.named_parameters():
-        torch.testing.assert_close(ours[name], value - 0.9)
+        torch.testing.assert_close(ours[name], value - left)
 
 
 def test_weight_decay_spares_offsets_and_normalisation() -> None:
@@ -246,6 +260,13 @@ def test_weight_decay_spares_offsets_and_normalisation() -> None:
     assert all(p.ndim > 1 for p in decayed["params"])
     assert all(p.ndim <= 1 for p in spared["params"])
     assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0.0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_where_there_is_momentum_it_is_nesterovs(momentum: float) -> None:
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs", momentum=momentum))
+    for group in run.optimizer.param_groups:
+        assert (group["momentum"], group["nesterov"]) == (momentum, momentum > 0)
 
 
 def test_what_is_fixed_stays_as_it_begins() -> None:
@@ -330,3 +351,58 @@ def test_no_epoch_of_large_batches_leaves_out_more_than_a_sixteenth() -> None:
             assert size * steps >= min(batch_size, faces) * (faces // min(batch_size, faces))
             assert size * steps <= faces
             assert batch_size < 32 or 16 * size * steps >= 15 * faces
+
+
+def test_the_table_has_the_mean_loss_of_every_epochs_steps() -> None:
+    faces = face_set(*[[9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 0, 0]] * 6)
+    config = TrainingConfig(network="residual_xs", epochs=2, batch_size=4, device="cpu")
+    run, steps = TrainingRun.begin(config), list[Progress]()
+    data, scoring = training_data([faces], config), scoring_data([faces], config)
+    fit(run, data, scoring, [], steps.append, lambda: None, lambda: False)
+    assert [(one.step, one.epoch) for one in steps] == [
+        *((1, 0), (2, 0), (3, 0), (4, 1), (5, 1), (6, 1))
+    ]
+    losses = np.array([one.loss for one in steps]).reshape(2, 3)
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    assert [row["train_loss"] for row in run.history] == pytest.approx(losses.mean(axis=1))
+
+
+def test_a_checkpoint_keeps_where_the_run_stands(tmp_path: Path) -> None:
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs"), "data", ["teacher"])
+    run.step, run.epoch_loss, run.epoch_seconds, run.initial_digest = 7, 1.5, 2.5, "weights"
+    run.history.append(EpochScores(**dict.fromkeys(EpochScores.__annotations__, 1)))  # type: ignore[typeddict-item]
+    run.save(tmp_path / "run.pt")
+    again = TrainingRun.load(tmp_path / "run.pt")
+    for name in ("step", "epoch_loss", "epoch_seconds", "initial_digest", "history"):
+        assert getattr(again, name) == getattr(run, name)
+    assert (again.data_digest, again.teacher_digests) == ("data", ["teacher"])
+
+
+def test_a_checkpoint_that_can_not_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, path = TrainingRun.begin(TrainingConfig(network="residual_xs")), tmp_path / "run.pt"
+    run.save(path)
+    before = path.read_bytes()
+
+    def half(path: Path, content: memoryview) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    run.step = 1
+    with pytest.raises(OSError, match="No space left"):
+        run.save(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["run.pt"]
+    assert path.read_bytes() == before
+
+
+def test_data_that_know_other_classes_are_other_data() -> None:
+    config = TrainingConfig(labels=("neutral", "happiness"))
+    data = training_data([face_set(*[[9, 0, 0, 0, 0, 0, 0, 0, 0, 0]] * 2)], config)
+    digests = {
+        data._replace(known=known).digest()
+        for known in (None, torch.tensor([[True, True]] * 2), torch.tensor([[True, False]] * 2))
+    }
+    assert len(digests) == 3

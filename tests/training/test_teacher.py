@@ -229,3 +229,14 @@ def test_normalisation_is_folded_and_taken_out_again(name: str) -> None:
     torch.testing.assert_close(fresh(faces).logits, before, atol=1e-3, rtol=1e-3)
     restore_normalisation(fresh, faces)
     torch.testing.assert_close(fresh(faces).logits, before, atol=1e-3, rtol=1e-3)
+
+
+def test_normalisation_that_was_not_given_stays_random() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3))
+    network.append(nn.BatchNorm2d(4)).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    restore_normalisation(network, torch.rand(8, 1, 12, 12), given={"0.weight", "1.weight"})
+    after = network.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed == {f"1.{name}" for name in ("weight", "bias", "running_mean", "running_var")}
