@@ -3,8 +3,8 @@
 import os
 import tempfile
 import warnings
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mien.errors import ConfigError
@@ -69,11 +69,42 @@ def check_no_folder(path: Path) -> None:
         raise ConfigError(f"{path}: is a folder, expected the name of a file")
 
 
+def place_of(path: Path) -> tuple[int, int] | str:
+    """What all names of one file or folder have in common, whatever links lead to it.
+
+    Device and inode; of what is not there the whole path, with links followed as far as they lead.
+    """
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    with suppress(OSError):  # the folder that one is in may be gone
+        return os.path.realpath(path)
+    return str(path)
+
+
+def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | Path], what: str) -> None:
+    """Raise ConfigError where an output, or its `.part`, is one of the inputs.
+
+    Args:
+        outputs: the files to write.
+        inputs: the files to read.
+        what: the inputs, in one word, for the message.
+    """
+    read = {place_of(Path(one)) for one in inputs}
+    for path in outputs:
+        if not read.isdisjoint((place_of(path), place_of(part_of(path)))):
+            raise ConfigError(f"{path}: would be written over one of the {what} that are read")
+
+
 def check_writable(folder: Path) -> None:
     """Make a folder if need be; raise OSError if no file can be written there."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # where the folder that one is in is gone
+        raise
 
 
 def ignore_oddities() -> None:

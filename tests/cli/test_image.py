@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 
 from mien.cli.app import app
 from mien.images import read_image
+
+on_posix = pytest.mark.skipif(os.name == "nt", reason="there are no such links, pipes or signals")
 
 
 @pytest.fixture
@@ -232,7 +235,7 @@ def test_an_earlier_table_stays_where_no_picture_was_read(given: str, folder: Pa
     assert (folder / "faces.csv").read_text() == "earlier"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no such pipes")
+@on_posix
 def test_what_was_found_before_ctrl_c_is_printed(folder: Path) -> None:
     os.mkfifo(folder / "never.png")
     command = [sys.executable, "-m", "mien", "image", "a.jpg", "never.png"]
@@ -307,6 +310,47 @@ def test_an_input_is_never_overwritten(own: str, order: str, folder: Path) -> No
     assert {name: (folder / name).read_bytes() for name in inputs} == before
     assert stdout.count("happiness") == len(inputs) - 1
     assert len(list(folder.glob("*"))) == 1 + 2 * len(inputs)
+
+
+@on_posix
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("faces.csv", ("--table", "faces.csv")),
+        ("faces.parquet.part", ("--table", "faces.parquet")),
+        ("out/a-emotions.png.part", ("--out", "out")),
+    ],
+)
+def test_an_input_is_not_written_over_through_a_link(
+    folder: Path, name: str, output: tuple[str, str], link: Callable[[Path, Path], None]
+) -> None:
+    (folder / "out").mkdir()
+    link(folder / name, folder / "a.jpg")
+    before = (folder / "a.jpg").read_bytes()
+    code, stdout, (error,) = run("a.jpg", *output)
+    assert (code, stdout) == (1, "")
+    assert error.startswith(f"mien: {name.removesuffix('.part')}: would be written over one of the")
+    assert (folder / "a.jpg").read_bytes() == before
+
+
+@on_posix
+def test_an_annotated_picture_leaves_a_link_to_an_input_alone(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "a-emotions.png").symlink_to(folder / "a.jpg")
+    assert run("a.jpg", "--out", "out")[0] == 0
+    assert (folder / "out" / "a-emotions.png").is_symlink()
+    assert (folder / "out" / "a-2-emotions.png").is_file()
+
+
+@on_posix
+def test_a_link_that_leads_to_itself_does_not_stop_the_others(folder: Path) -> None:
+    (folder / "loop.png").symlink_to("loop.png")
+    code, stdout, (error,) = run(".", "--json", "--out", "out")
+    assert code == 1
+    assert [line["image"] for line in lines_of(stdout)] == ["a.jpg", "grey.png", "loop.png"]
+    assert error.startswith("mien: loop.png: not a whole picture ")
+    assert "Too many levels of symbolic links" in error
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P"])

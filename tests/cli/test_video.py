@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from mien.video import VideoWriter
 from tests.made import write_sound, write_video
 
 FRAMES, STEP_MS = 12, 80
+
+on_posix = pytest.mark.skipif(os.name == "nt", reason="there are no such links")
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,75 @@ def test_what_a_killed_run_has_left_is_not_written_over(folder: Path, tmp_path: 
     assert done.returncode == 1
     assert "annotated.mp4: would be written over one of the videos that are read" in done.stderr
     assert left.read_bytes() == (folder / "face.mp4").read_bytes()
+
+
+@on_posix
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("t.csv", ("--table", "t.csv")),
+        ("t.parquet.part", ("--table", "t.parquet")),
+        ("o.mp4", ("--out", "o.mp4")),
+        ("o.mp4.part", ("--out", "o.mp4")),
+        ("p.png.part", ("--plot", "p.png")),
+    ],
+)
+def test_an_input_is_not_written_over_through_a_link(
+    folder: Path,
+    tmp_path: Path,
+    name: str,
+    output: tuple[str, str],
+    link: Callable[[Path, Path], None],
+) -> None:
+    video = tmp_path / "face.mp4"
+    video.write_bytes((folder / "face.mp4").read_bytes())
+    link(tmp_path / name, video)
+    with chdir(tmp_path):
+        done = run("face.mp4", *output)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"mien: {output[1]}: would be written over one of the videos that are read\n"
+    )
+    assert video.read_bytes() == (folder / "face.mp4").read_bytes()
+
+
+@on_posix
+def test_a_link_that_leads_to_itself_does_not_stop_the_others(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "face.mp4").symlink_to(folder / "face.mp4")
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    done = run(tmp_path, "--every", FRAMES, "--table", tmp_path / "{name}.csv")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"mien: {tmp_path}/loop.mp4: no such file or folder"
+    assert len(rows(tmp_path / "face.csv")) == 1
+
+
+@on_posix
+@pytest.mark.parametrize("name", ["loop.csv", "loop.csv/t.csv"])
+def test_a_table_behind_a_link_that_leads_to_itself_is_one_line(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    done = run(folder / "face.mp4", "--table", tmp_path / name)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(f"{tmp_path / 'loop.csv'}'")
+    assert "Traceback" not in done.stderr
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("option", "name", "told"),
+    [("--table", "t.csv", "t.csv"), ("--out", "o.mp4", "o.mp4.part"), ("--plot", "p.png", ".")],
+)
+def test_in_a_folder_that_is_gone_what_can_not_be_written_is_named(
+    folder: Path, tmp_path: Path, option: str, name: str, told: str
+) -> None:
+    (tmp_path / "gone").mkdir()
+    with chdir(tmp_path / "gone"):
+        (tmp_path / "gone").rmdir()
+        done = run(folder / "face.mp4", option, name)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"mien: [Errno 2] No such file or directory: '{told}'"
 
 
 def test_videos_of_the_same_name_are_told_apart(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mien.cli.app import app
 from mien.images import read_image
 from tests.made import write_video
 
+on_posix = pytest.mark.skipif(os.name == "nt", reason="there are no such links")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="there always is a display here")
 
 
@@ -150,6 +151,20 @@ def test_what_can_not_be_is_refused_in_a_line(
     assert stderr.count("\n") == 1
     assert capfd.readouterr().err == ""  # not a word from OpenCV
     assert not list(tmp_path.iterdir())
+
+
+@on_posix
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_table_is_not_written_over_the_film(
+    film: Path, tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    copy = tmp_path / "film.mp4"
+    copy.write_bytes(film.read_bytes())
+    link(tmp_path / "t.csv", copy)
+    code, stderr = run("--source", copy, "--no-window", "--table", tmp_path / "t.csv")
+    assert code == 1
+    assert stderr.startswith(f"mien: {tmp_path / 't.csv'}: would be written over one of the videos")
+    assert copy.read_bytes() == film.read_bytes()
 
 
 def test_keys_in_a_real_window(film: Path, tmp_path: Path, display: str) -> None:

@@ -581,6 +581,14 @@ def test_what_can_not_be_done_is_said(tmp_path: Path) -> None:
         Cut(cropped=True, several="largest")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no such links")
+def test_a_link_that_leads_to_itself_is_no_folder_to_make(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "images", "sad/a.png")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match="loop: is a link that leads nowhere, expected a folder"):
+        prepare(tmp_path / "images", tmp_path / "loop")
+
+
 def test_a_name_that_no_table_can_hold_is_an_error_at_once(tmp_path: Path) -> None:
     write_pictures(tmp_path / "images", "sad/a.png")
     try:

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,18 @@ def test_a_model_is_not_written_over_itself(ferplus_dir: Path, tmp_path: Path) -
     with pytest.raises(ConfigError, match=r"model\.onnx: is the model itself"):
         quantize(model, [ferplus_dir], model)
     assert model.read_bytes() == open_model().content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such links")
+def test_a_model_behind_a_link_is_found_or_told(ferplus_dir: Path, tmp_path: Path) -> None:
+    model, linked, loop = (tmp_path / name for name in ("model.onnx", "linked.onnx", "loop.onnx"))
+    model.write_bytes(open_model().content)
+    linked.hardlink_to(model)
+    loop.symlink_to(loop)
+    with pytest.raises(ConfigError, match=r"linked\.onnx: is the model itself"):
+        quantize(model, [ferplus_dir], linked)
+    with pytest.raises(ModelError, match=r"loop\.onnx: can't be read \(Too many levels"):
+        quantize(loop, [ferplus_dir], model)
 
 
 def test_what_stands_in_the_way_is_noticed_before_the_work(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -189,6 +190,16 @@ def test_a_set_without_a_training_split_and_one_named_twice_are_refused(
     refused = invoke("validate", "--data-dir", tmp_path, "--data-dir", tmp_path / ".")
     assert refused.exit_code == 1
     assert refused.stderr == f"mien: the data set {tmp_path} is named twice\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such links")
+def test_a_set_behind_a_link_that_leads_to_itself_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    refused = invoke("validate", "--data-dir", tmp_path / "loop")
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        f"mien: {tmp_path / 'loop'}: no such folder\n",
+    )
 
 
 def test_a_set_that_others_hold_out_as_a_whole_is_refused(tmp_path: Path) -> None:

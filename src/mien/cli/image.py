@@ -13,7 +13,7 @@ import typer
 from mien.cli import console
 from mien.cli.inputs import files_of
 from mien.errors import ConfigError, ImageError, SourceError
-from mien.files import PICTURE_SUFFIXES
+from mien.files import PICTURE_SUFFIXES, check_not_read, place_of
 from mien.results import confidence_text
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def image(
     if bars and out is None:
         raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
     found, problems = _find_pictures(paths)
+    annotated = {} if out is None else _output_paths(found, out)
+    check_not_read([*annotated.values(), *([] if table is None else [table])], found, "pictures")
     if out is not None and not out.is_dir():
         if out.exists() or out.suffix.lower() in PICTURE_SUFFIXES:
             raise ConfigError(f"--out is {str(out)!r}, expected a folder")
@@ -77,7 +79,6 @@ def image(
     recognition = EmotionRecognition(
         device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
-    names = _output_names(found, out)
     rows: list[tuple[Path, Sequence[FaceResult]]] = []
     is_any_done = False
     with ExitStack() as outputs:
@@ -86,7 +87,7 @@ def image(
         bar = outputs.enter_context(console.progress_bar("Pictures"))
         for done, path in enumerate(found, start=1):
             try:
-                faces = _recognise(recognition, path, out and out / names[path], bars)
+                faces = _recognise(recognition, path, annotated.get(path), bars)
             except (ImageError, OSError) as error:
                 problems.append(str(error))
                 if as_json:
@@ -160,20 +161,19 @@ def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     return list(found), problems
 
 
-def _output_names(pictures: Sequence[Path], out: Path | None) -> dict[Path, str]:
-    """A name for every annotated picture: no two are the same, and none is a picture's own."""
-    names: dict[Path, str] = {}
-    inputs = {path.resolve() for path in pictures}
-    own = {path.name for path in inputs if out is not None and path.parent == out.resolve()}
-    taken = {name.casefold() for name in own}  # capitals don't count everywhere
+def _output_paths(pictures: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """A file for every annotated picture: no two are the same, and none is a picture's own."""
+    paths: dict[Path, Path] = {}
+    own = {place_of(path) for path in pictures}
+    taken: set[str] = set()
     for path in pictures:
         name, number = f"{path.stem}-emotions.png", 1
-        while name.casefold() in taken:
+        while name.casefold() in taken or place_of(out / name) in own:
             number += 1
             name = f"{path.stem}-{number}-emotions.png"
-        taken.add(name.casefold())
-        names[path] = name
-    return names
+        taken.add(name.casefold())  # capitals don't count everywhere
+        paths[path] = out / name
+    return paths
 
 
 _TABLE_HEAD = ("picture", "face", "emotion", "confidence", "may also be", "")

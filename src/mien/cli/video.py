@@ -13,7 +13,7 @@ from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model, Threads
 from mien.cli.inputs import files_of
 from mien.errors import ConfigError, MienError, SourceError
-from mien.files import VIDEO_SUFFIXES, check_no_folder, part_of
+from mien.files import VIDEO_SUFFIXES, check_no_folder, check_not_read, place_of
 
 if TYPE_CHECKING:
     from mien.clip import ClipJob, ClipSummary
@@ -148,14 +148,13 @@ def _files(patterns: dict[str, str | None], name: str) -> dict[str, Any]:
 
 def _check_outputs(jobs: Sequence["ClipJob"]) -> None:
     """No file is written twice, and no input is written over."""
-    inputs = {Path(job.source).resolve() for job in jobs}
-    counts = Counter(path.resolve() for job in jobs for path in job.outputs)
-    for path, times in counts.items():
-        if times > 1:
+    outputs = [path for job in jobs for path in job.outputs]
+    counts = Counter(map(place_of, outputs))
+    for path in outputs:
+        if (times := counts[place_of(path)]) > 1:
             raise ConfigError(f"{path}: is to be written {times} times; put {NAME} into its name")
-        if path in inputs or part_of(path) in inputs:
-            raise ConfigError(f"{path}: would be written over one of the videos that are read")
         check_no_folder(path)
+    check_not_read(outputs, [job.source for job in jobs], "videos")
 
 
 class _Progress:

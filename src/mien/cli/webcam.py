@@ -12,6 +12,7 @@ from mien.cli import console
 from mien.cli.image import Detector, Device, MinFaceSize, Model, Threads
 from mien.cli.video import DetectEvery, Smoothing
 from mien.errors import ConfigError, SourceError, WindowError
+from mien.files import check_not_read
 
 if TYPE_CHECKING:
     from mien.interruption import StopWish
@@ -54,7 +55,7 @@ def webcam(
     quits, space pauses, s saves the picture, r starts a recording and ends it, b shows bars, h
     shows the keys. Without a display, --table works alone. Ctrl-C finishes what is written.
     """
-    _check_outputs(window, table, out)
+    _check_outputs(source, window, table, out)
     has_window = window and _has_display(table)
     from mien.interruption import stopping_on_signals
     from mien.recognition import EmotionRecognition
@@ -83,12 +84,13 @@ def webcam(
         raise typer.Exit(128 + wish.signal_number)
 
 
-def _check_outputs(window: bool, table: Path | None, out: Path | None) -> None:
+def _check_outputs(source: str, window: bool, table: Path | None, out: Path | None) -> None:
     """Without a window there must be a table, and no folder for what its keys write."""
     if table is not None:
         from mien.tables import check_table_path
 
         check_table_path(table)
+        check_not_read([table], [source], "videos")
     if not window and table is None:
         raise ConfigError("--no-window leaves nothing to do without --table FILE")
     if not window and out is not None:

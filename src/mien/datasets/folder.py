@@ -1,5 +1,6 @@
 """Any pictures with a class as a prepared-faces folder."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,7 @@ def prepare(
         ConfigError: a value is out of range, or contradicts the pictures.
     """
     check_processes(processes)
-    if out.resolve().is_relative_to(images.resolve()):
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(images)):
         raise ConfigError(f"{out}: lies in the folder of pictures, {images}; choose another place")
     mapped = {} if class_map is None else read_class_map(class_map)
     report: dict[str, int] = {"pictures": 0}

@@ -18,6 +18,7 @@ from mien.datasets.manifest import (
     read_prepared,
 )
 from mien.errors import ConfigError, DataError
+from mien.files import place_of
 from mien.labels import NO_CLASS
 
 #: What a certain label counts as; probabilities are shares of it.
@@ -77,8 +78,9 @@ def read_split(folder: Path, split: str) -> FaceSet:
 
 def check_different(folders: Sequence[Path]) -> None:
     """Raise ConfigError if a data set is named twice, also by two ways to its folder."""
-    for place, folder in enumerate(folders):
-        if folder.resolve() in [other.resolve() for other in folders[:place]]:
+    places = [place_of(folder) for folder in folders]
+    for number, folder in enumerate(folders):
+        if places[number] in places[:number]:
             raise ConfigError(f"the data set {folder} is named twice")
 
 

@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
+from mien.files import place_of
 from mien.model_file import ModelMetadata, open_model
 from mien.training.export import described, fitted, write_model
 from mien.training.faces import TrainingFaces
@@ -50,7 +51,7 @@ def quantize(
     """
     files = TrainingFiles(path)
     check_kept_variance(kept_variance)
-    if path.exists() and path.resolve() == Path(model).resolve():
+    if path.exists() and place_of(path) == place_of(Path(model)):
         raise ConfigError(f"{path}: is the model itself, expected another name")
     files.check_apart(None)
     files.check_writable()
