@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import onnxruntime
@@ -235,18 +236,82 @@ def test_an_earlier_table_stays_where_no_picture_was_read(given: str, folder: Pa
     assert (folder / "faces.csv").read_text() == "earlier"
 
 
-@on_posix
-def test_what_was_found_before_ctrl_c_is_printed(folder: Path) -> None:
-    os.mkfifo(folder / "never.png")
-    command = [sys.executable, "-m", "mien", "image", "a.jpg", "never.png"]
+@contextmanager
+def waiting_for(
+    pipe: Path, *arguments: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", BinaryIO]]:
+    """The command, and the end that it waits for of a picture, its second one."""
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "mien", "image", "a.jpg", str(pipe), *arguments]
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
-        (folder / "never.png").open("wb"),  # waits until it is read, after a.jpg
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        pipe.open("wb") as content,  # waits until it is read, after a.jpg
     ):
-        process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate(timeout=60)
+        yield process, content
+        process.kill()
+
+
+@on_posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_after_the_picture_under_way(folder: Path, number: signal.Signals) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    more = ("sub/a.jpg", "--table", "t.parquet", "--out", "out")
+    with waiting_for(folder / "slow.png", *more) as (process, content):
+        process.send_signal(number)
+        content.write((folder / "grey.png").read_bytes())
+        content.close()
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    rows = [line.split()[:3] for line in stdout.splitlines() if b"." in line]
+    assert rows == [[b"a.jpg", b"1", b"happiness"], [b"slow.png", b"no", b"face"]]
+    assert b"Stopped; pictures not begun: 1\n" in stderr
+    images = parquet.read_table(folder / "t.parquet")["image"].to_pylist()
+    assert images == ["a.jpg", str(folder / "slow.png")]
+    names = sorted(path.name for path in (folder / "out").iterdir())
+    assert names == ["a-emotions.png", "slow-emotions.png"]
+
+
+@on_posix
+def test_what_was_found_before_ctrl_c_is_printed_though_a_picture_never_ends(folder: Path) -> None:
+    with waiting_for(folder / "never.png", "--table", "t.csv") as (process, _):
+        while process.poll() is None:  # one a second after the first breaks off
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.3)
+        stdout, _ = process.communicate()
     assert process.returncode == 130
     assert stdout.split()[-4:-1] == [b"a.jpg", b"1", b"happiness"]
+    assert (folder / "t.csv").read_text().splitlines()[1].startswith("a.jpg,")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_table_on_a_full_disk_does_not_stop_the_pictures(
+    folder: Path, as_json: tuple[str, ...]
+) -> None:
+    (folder / "t.csv").symlink_to("/dev/full")
+    code, stdout, (error,) = run("a.jpg", "grey.png", "sub/a.jpg", "--table", "t.csv", *as_json)
+    assert code == 1
+    assert stdout.count("happiness") == (2 if not as_json else 2 * 3)
+    assert "grey.png" in stdout
+    full = "t.csv: can't be written on (No space left on device)"
+    assert error == f"mien: {full}; it holds nothing from a.jpg on"
+
+
+def test_a_table_ends_before_the_first_picture_that_it_can_not_hold(folder: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limits on a file's size here")
+    run("a.jpg", "--table", "one.csv")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "one.csv").stat().st_size + 10, before[1]))
+    try:
+        code, stdout, (error,) = run("a.jpg", "sub/a.jpg", "grey.png", "--table", "t.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 1
+    assert stdout.count("happiness") == 2
+    told = "t.csv: can't be written on (File too large); it holds nothing from sub/a.jpg on"
+    assert error == f"mien: {told}"
+    assert (folder / "t.csv").read_bytes() == (folder / "one.csv").read_bytes()
 
 
 def test_a_picture_that_can_not_be_written_does_not_stop_the_others(

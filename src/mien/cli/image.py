@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from mien.results import confidence_text
 if TYPE_CHECKING:
     from mien.recognition import EmotionRecognition
     from mien.results import FaceResult
+    from mien.tables import Table
 
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
@@ -61,9 +62,11 @@ def image(
     """Recognise the emotions on pictures.
 
     A picture that can't be read, or written, is reported and left out; the exit code is 1 then.
+    Ctrl-C stops after the picture under way: what was found until then is printed and written.
     """
+    from mien.interruption import stopping_on_signals
     from mien.recognition import EmotionRecognition
-    from mien.tables import check_table_path, open_picture_table
+    from mien.tables import check_table_path
 
     if table is not None:
         check_table_path(table)
@@ -79,35 +82,27 @@ def image(
     recognition = EmotionRecognition(
         device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
-    rows: list[tuple[Path, Sequence[FaceResult]]] = []
-    is_any_done = False
-    with ExitStack() as outputs:
-        outputs.callback(_print_rows, rows)  # also where Ctrl-C or a full disk ends it
-        written = None
-        bar = outputs.enter_context(console.progress_bar("Pictures"))
+    results = _Results(recognition.labels, table, as_json, problems)
+    # A second signal breaks off, and still what was found is printed and written.
+    with stopping_on_signals() as wish, closing(results), console.progress_bar("Pictures") as bar:
         for done, path in enumerate(found, start=1):
             try:
                 faces = _recognise(recognition, path, annotated.get(path), bars)
             except (ImageError, OSError) as error:
-                problems.append(str(error))
-                if as_json:
-                    console.say(json.dumps({"image": str(path), "error": str(error)}))
+                results.add_error(path, error)
             else:
-                is_any_done = True
-                if table is not None and written is None:  # nothing done leaves an earlier table
-                    written = outputs.enter_context(open_picture_table(table, recognition.labels))
-                if written is not None:
-                    written.write_picture(str(path), faces)
-                if as_json:
-                    console.say(json.dumps({"image": str(path), "faces": faces}))
-                else:
-                    rows.append((path, faces))
+                results.add(path, faces)
             bar.update(done, len(found))
-    for output in (out, table):
-        if output is not None and is_any_done:
+            if wish:
+                console.note(f"Stopped; pictures not begun: {len(found) - done:,}")
+                break
+    for output in (out, results.table):
+        if output is not None and results.is_any_done:
             console.note(f"{output}: written")
     for problem in problems:
         console.error(problem)
+    if wish.signal_number is not None:
+        raise typer.Exit(128 + wish.signal_number)
     if problems:
         raise typer.Exit(1)
 
@@ -144,9 +139,61 @@ def _recognise(
     return faces
 
 
-def _print_rows(rows: Sequence[tuple[Path, Sequence["FaceResult"]]]) -> None:
-    if rows:
-        console.table(_TABLE_HEAD, _table_rows(rows))
+class _Results:
+    """What is found: printed, as JSON at once, else at the end, and written into a table.
+
+    Attributes:
+        table: the table; None if none is wanted, or from where on it can't be written.
+        is_any_done: whether anything was found out of a picture.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], table: Path | None, as_json: bool, problems: list[str]
+    ) -> None:
+        self.table, self.is_any_done = table, False
+        self._labels, self._as_json, self._problems = labels, as_json, problems
+        self._rows: list[tuple[Path, Sequence[FaceResult]]] = []
+        self._written: Table | None = None
+
+    def add(self, picture: Path, faces: "Sequence[FaceResult]") -> None:
+        """Take the faces of a picture."""
+        self.is_any_done = True
+        if self._as_json:
+            console.say(json.dumps({"image": str(picture), "faces": faces}))
+        else:
+            self._rows.append((picture, faces))
+        if self.table is not None:
+            self._write(self.table, picture, faces)
+
+    def add_error(self, picture: Path, error: Exception) -> None:
+        """Take what is wrong with a picture."""
+        self._problems.append(str(error))
+        if self._as_json:
+            console.say(json.dumps({"image": str(picture), "error": str(error)}))
+
+    def close(self) -> None:
+        """Finish the table, and print what is not printed yet."""
+        try:
+            if self._written is not None:
+                self._written.close()
+        except OSError as error:
+            self._give_up_table(str(error))
+        if self._rows:
+            console.table(_TABLE_HEAD, _table_rows(self._rows))
+
+    def _write(self, table: Path, picture: Path, faces: "Sequence[FaceResult]") -> None:
+        from mien.tables import open_picture_table
+
+        try:
+            if self._written is None:  # no picture that is done leaves an earlier table
+                self._written = open_picture_table(table, self._labels)
+            self._written.write_picture(str(picture), faces)
+        except OSError as error:
+            self._give_up_table(f"{error}; it holds nothing from {picture} on")
+
+    def _give_up_table(self, problem: str) -> None:
+        self.table = None
+        self._problems.append(problem)
 
 
 def _find_pictures(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
