@@ -164,6 +164,13 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert "can't be read (Is a directory)" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a\0", Path("a\0"), "\ud800"])
+def test_a_name_that_no_file_can_have_is_refused(name: str | Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        EmotionRecognition(model=name)
+    assert str(caught.value) == f"the model is {name!r}, expected a path or a packaged model"
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [

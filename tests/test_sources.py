@@ -185,7 +185,7 @@ def test_a_last_picture_that_stands_long_belongs_to_a_whole_file(tmp_path: Path,
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0)
-    with pytest.raises(SourceError, match="may not be read"):
+    with pytest.raises(SourceError, match=r"can't be read \(Permission denied\)"):
         open_source(tmp_path)
 
 
@@ -377,6 +377,11 @@ def test_every_picture_of_a_gif_is_seen(tmp_path: Path, count: int) -> None:
 def test_an_empty_name_is_not_the_folder_here() -> None:
     with pytest.raises(SourceError, match=r"^an empty name came, expected a file, an address or"):
         open_source("")
+
+
+def test_a_name_that_is_too_long_is_told(recognition: EmotionRecognition) -> None:
+    with pytest.raises(SourceError, match=r"^x{300}: can't be read \(File name too long\)$"):
+        recognition.stream("x" * 300)
 
 
 def test_a_start_after_the_end_is_refused(tmp_path: Path) -> None:

@@ -188,6 +188,8 @@ def read_model(model: str | Path) -> bytes:
         raise ModelError(
             f"{model}: no such model file (packaged ones: {', '.join(PACKAGED)})"
         ) from None
+    except ValueError:  # no file can be called so, as with a null byte
+        raise ModelError(f"the model is {model!r}, expected a path or a packaged model") from None
     except OSError as error:
         raise ModelError(f"{model}: can't be read ({error.strerror})") from error
 

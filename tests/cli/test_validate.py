@@ -145,6 +145,7 @@ def test_a_file_in_the_way_of_the_report_on_a_set_is_told_before_the_work(
         ("--report", "", "mien: an empty name came, expected a folder for the report"),
         ("--report", __file__, "File exists"),
         ("--data-dir", "missing", "missing: no such folder"),
+        ("--data-dir", "x" * 300, f"mien: {'x' * 300}: can't be read (File name too long)"),
         ("--model", "missing.onnx", "mien: missing.onnx: no such model file"),
         ("--model", __file__, "not a whole ONNX file"),
         ("--device", "abacus", "device is 'abacus', expected one of cpu, cuda, auto"),

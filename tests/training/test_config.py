@@ -73,3 +73,8 @@ def test_an_unreadable_settings_file_is_named(tmp_path: Path, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"settings\.toml"):
         read_settings(path)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not a readable TOML file"):
+        read_settings(Path("a\0"))

@@ -76,8 +76,15 @@ class PreparedSet:
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether a folder is a prepared-faces folder, finished or not."""
-    return any((folder / name).exists() for name in (SET_FILE, MANIFEST_FILE, BEGUN_FILE))
+    """Whether a folder is a prepared-faces folder, finished or not.
+
+    Raises:
+        DataError: it can't be looked at.
+    """
+    try:
+        return any((folder / name).exists() for name in (SET_FILE, MANIFEST_FILE, BEGUN_FILE))
+    except OSError as error:
+        raise DataError(f"{folder}: can't be read ({error.strerror})") from error
 
 
 def write_prepared(folder: Path, prepared: PreparedSet) -> None:

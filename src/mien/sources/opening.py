@@ -82,8 +82,8 @@ def is_address_or_camera(source: str | Path) -> bool:
 def _open_file(path: Path, every: int, start_s: float, end_s: float | None) -> Source:
     try:
         return _opened_file(path, every, start_s, end_s)
-    except PermissionError as error:
-        raise SourceError(f"{path}: may not be read ({error.strerror})") from error
+    except OSError as error:
+        raise SourceError(f"{path}: can't be read ({error.strerror})") from error
 
 
 def _opened_file(path: Path, every: int, start_s: float, end_s: float | None) -> Source:
