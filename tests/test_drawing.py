@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ImageColor
 
+from mien import ConfigError
 from mien.drawing import COLORS, draw_faces, emotion_colors, label_text
 from mien.images import to_rgb
 from mien.labels import EMOTIONS
@@ -67,6 +68,15 @@ def test_the_input_is_not_touched(bars: bool, picture: Picture) -> None:
     mirrored = draw_faces(picture[:, ::-1], [face((10, 10, 50, 50))], bars)
     assert changed(picture[:, ::-1], mirrored).any()
     assert np.array_equal(picture, kept)
+
+
+def test_a_face_without_a_box_is_refused(picture: Picture) -> None:
+    cut_out = face((150, 120, 100, 110))
+    del cut_out["box"]  # type: ignore[misc]
+    told = "a face without a box came, expected results of 'run' or 'stream'"
+    for faces in ([face((10, 10, 50, 50)), cut_out], cut_out):
+        with pytest.raises(ConfigError, match=told):
+            draw_faces(picture, faces)  # type: ignore[arg-type]
 
 
 def test_without_faces_comes_a_copy(picture: Picture) -> None:

@@ -137,6 +137,17 @@ def test_a_table_may_be_closed_twice(name: str, tmp_path: Path) -> None:
     assert (tmp_path / name).read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["table.csv", "table.jsonl", "table.parquet"])
+def test_a_table_that_is_closed_takes_no_rows(name: str, tmp_path: Path) -> None:
+    with open_table(tmp_path / name, EMOTIONS) as table:
+        table.write(FRAMES[0])
+    content = (tmp_path / name).read_bytes()
+    with pytest.raises(ConfigError, match=rf"{name}: rows came after the table was closed"):
+        table.write(FRAMES[1])
+    table.close()
+    assert (tmp_path / name).read_bytes() == content
+
+
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
 def test_a_folder_is_no_table(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()

@@ -240,6 +240,14 @@ def test_an_earlier_file_stays_until_the_new_one_is_done(tmp_path: Path) -> None
     assert len(read(out)[0]) == 1
 
 
+def test_a_video_that_is_closed_takes_no_frames(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "out.mp4") as writer:
+        writer.write(noise(0), 0.0)
+    with pytest.raises(ConfigError, match=r"out\.mp4: a frame came after the video was closed"):
+        writer.write(noise(1), STEP_S)
+    assert len(read(tmp_path / "out.mp4")[0]) == 1
+
+
 def test_no_frames_leave_no_file(tmp_path: Path) -> None:
     write(tmp_path / "out.mp4", 0)
     assert not list(tmp_path.iterdir())

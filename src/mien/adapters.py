@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from mien.errors import ConfigError
-from mien.results import FaceResult
+from mien.results import FaceResult, check_boxes
 from mien.streaming import StreamFrame
 
 Given = TypeVar("Given")
@@ -68,9 +68,7 @@ def _several(given: Iterable[Given]) -> list[Given]:
 
 def _with_boxes(faces: Iterable[FaceResult]) -> list[FaceResult]:
     given = _several(faces)
-    for face in given:
-        if not isinstance(face, dict) or "box" not in face:
-            raise ConfigError("a face without a box came, expected results of 'run' or 'stream'")
+    check_boxes(given)
     return given
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mien.images import check_rgb
-from mien.results import FaceResult, confidence_text
+from mien.results import FaceResult, check_boxes, confidence_text
 
 #: Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 COLORS = {
@@ -57,8 +57,10 @@ def draw_faces(image_rgb: Picture, faces: Sequence[FaceResult], bars: bool = Fal
 
     Raises:
         ImageError: the picture is no uint8 array (H, W, 3).
+        ConfigError: a face has no box, as those of `run_on_face`.
     """
     check_rgb(image_rgb)
+    check_boxes(faces)
     drawn = image_rgb.copy()
     room = (drawn.shape[1], drawn.shape[0])
     for face in reversed(faces):

@@ -77,6 +77,12 @@ class TrackedFace(FaceResult):
     raw_emotions: NotRequired[dict[str, float]]
 
 
+def check_boxes(faces: Sequence[object]) -> None:
+    """Raise ConfigError unless every face is a result with a box."""
+    if any(not isinstance(face, dict) or "box" not in face for face in faces):
+        raise ConfigError("a face without a box came, expected results of 'run' or 'stream'")
+
+
 def check_emotions(faces: Sequence[FaceAnswer], labels: Sequence[str], taker: str) -> None:
     """Raise ConfigError if a face tells other emotions apart than what is to take it."""
     for face in faces:

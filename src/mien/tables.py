@@ -17,7 +17,7 @@ from typing import Any, Self, cast
 
 from mien.errors import ConfigError
 from mien.files import check_no_folder, part_of
-from mien.results import FaceResult, TrackedFace, check_emotions
+from mien.results import FaceResult, TrackedFace, check_boxes, check_emotions
 from mien.streaming import StreamFrame
 
 Row = dict[str, Any]
@@ -78,6 +78,8 @@ class Table(ABC):
         labels: the emotions that the model tells apart.
     """
 
+    _file: io.FileIO
+
     def __init__(self, path: Path, columns: Sequence[str], labels: Sequence[str]) -> None:
         self.path, self._columns, self._labels = path, list(columns), labels
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,8 +88,8 @@ class Table(ABC):
         """Add the rows of a frame.
 
         Raises:
-            ConfigError: it is no frame of a stream, the table is of pictures, or a face tells other
-                emotions apart than the table.
+            ConfigError: it is no frame of a stream, the table is of pictures or closed, or a face
+                tells other emotions apart than the table.
             OSError: the file can't be written on; what was written before stays.
         """
         if not isinstance(frame, StreamFrame):
@@ -96,15 +98,16 @@ class Table(ABC):
 
     def write_picture(self, image: str | Path, faces: Sequence[FaceResult]) -> None:
         """Add the rows of a picture, `image` being its name; raises what `write` raises."""
-        if any(not isinstance(face, dict) or "box" not in face for face in faces):
-            raise ConfigError("a face without a box came, expected the results of 'run'")
         name = str(image).encode(errors="backslashreplace").decode()  # a file's may not be Unicode
         self._add({"image": name}, faces)
 
     def _add(self, place: Row, faces: Sequence[FaceResult]) -> None:
         """A row a face; a cell without a value is None."""
+        if self._file.closed:
+            raise ConfigError(f"{self.path}: rows came after the table was closed")
         if not place.keys() <= set(self._columns):
             raise ConfigError(f"{self.path}: has no columns {', '.join(place)}")
+        check_boxes(faces)
         check_emotions(faces, self._labels, "table")
         every = [place | cells for cells in [_cells(face) for face in faces] or [{}]]
         self._write([{name: row.get(name) for name in self._columns} for row in every])

@@ -87,9 +87,11 @@ class VideoWriter:
 
         Raises:
             ImageError: the frame is no uint8 array (H, W, 3).
-            ConfigError: the time is no number of seconds from 0.
+            ConfigError: the time is no number of seconds from 0, or the file is closed.
             OSError: the disk is full, or the like; what was written before stays.
         """
+        if self._is_closed:
+            raise ConfigError(f"{self.path}: a frame came after the video was closed")
         check_rgb(image_rgb)
         if not is_time(time_s, 0):
             raise ConfigError(f"time_s is {time_s!r}, expected seconds from 0")
