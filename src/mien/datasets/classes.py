@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mien.datasets.csv_file import csv_line, csv_rows
+from mien.datasets.csv_file import csv_line, csv_table
 from mien.datasets.names import composed
 from mien.errors import DataError
 from mien.labels import EMOTIONS
@@ -36,18 +36,14 @@ def read_class_map(path: Path) -> dict[str, str]:
     Raises:
         DataError: the file can't be read, an emotion is none of these, or a class stands twice.
     """
-    rows = csv_rows(path)
-    line, header = next(rows, (1, []))
+    rows = csv_table(path)
+    line, header = next(rows)
     if [name.strip().lower() for name in header] != MAP_HEADER:
         raise DataError(
             f"{path}, line {line}: the header is {','.join(header)[:80]!r}, "
             "expected 'class,emotion'"
         )
-    mapped: list[tuple[int, str, str]] = []
-    for line, cells in rows:
-        if len(cells) != 2:
-            raise DataError(f"{path}, line {line}: {len(cells)} columns, expected 2")
-        mapped.append((line, _plain(cells[0]), _plain(cells[1])))
+    mapped = [(line, _plain(name), _plain(emotion)) for line, (name, emotion) in rows]
     kept = {name for _, name, emotion in mapped if emotion == name}
     found: dict[str, str] = {}
     for line, name, emotion in mapped:

@@ -31,6 +31,21 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path}: not a readable CSV file ({error})") from error
 
 
+def csv_table(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, its header first, which is empty if the file is.
+
+    Raises:
+        DataError: as `csv_rows`, or a row has not as many cells as the header.
+    """
+    rows = csv_rows(path)
+    line, header = next(rows, (1, []))
+    yield line, header
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise DataError(f"{path}, line {line}: {len(cells)} columns, expected {len(header)}")
+        yield line, cells
+
+
 def write_csv(path: Path, rows: Iterable[Sequence[object]], errors: str = "strict") -> None:
     """Write rows in UTF-8, whole or not at all; `errors` is that of `open`."""
     with (

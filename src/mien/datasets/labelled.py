@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from mien.datasets.csv_file import csv_rows
+from mien.datasets.csv_file import csv_table
 from mien.datasets.manifest import (
     PROBABILITY_PREFIX,
     check_inside,
@@ -98,8 +98,8 @@ def from_table(images: Path, table: Path) -> list[Labelled]:
         DataError: the file can't be read, a column or a picture is missing, or a cell is wrong;
             the message names file and line.
     """
-    rows = csv_rows(table)
-    line, header = next(rows, (1, []))
+    rows = csv_table(table)
+    line, header = next(rows)
     columns = [name.strip() for name in header]
     classes = [
         name.removeprefix(PROBABILITY_PREFIX)
@@ -118,8 +118,6 @@ def from_table(images: Path, table: Path) -> list[Labelled]:
     found: dict[str, Labelled] = {}
     for line, cells in rows:
         where = f"{table}, line {line}"
-        if len(cells) != len(columns):
-            raise DataError(f"{where}: {len(cells)} columns, expected {len(columns)}")
         values = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
         picture = _from_row(where, values, classes)
         _check_there(where, images / picture.path)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mien.datasets.csv_file import csv_rows, write_csv
+from mien.datasets.csv_file import csv_table, write_csv
 from mien.errors import DataError
 from mien.files import replacing
 
@@ -163,8 +163,8 @@ def check_labels(where: str, labels: Sequence[str]) -> None:
 
 
 def _read_manifest(path: Path, labels: Sequence[str]) -> list[PreparedFace]:
-    rows = csv_rows(path)
-    line, header = next(rows, (1, []))
+    rows = csv_table(path)
+    line, header = next(rows)
     plain = [*COLUMNS]
     with_probabilities = [*plain, *(PROBABILITY_PREFIX + label for label in labels)]
     if header not in (plain, with_probabilities):
@@ -175,8 +175,6 @@ def _read_manifest(path: Path, labels: Sequence[str]) -> list[PreparedFace]:
     found: list[tuple[str, PreparedFace]] = []
     for line, cells in rows:
         where = f"{path}, line {line}"
-        if len(cells) != len(header):
-            raise DataError(f"{where}: {len(cells)} columns, expected {len(header)}")
         found.append((where, _face(where, cells)))
     _check_faces(found, labels, header == with_probabilities)
     return [face for _, face in found]

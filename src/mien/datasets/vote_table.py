@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.datasets.csv_file import csv_rows, write_csv
+from mien.datasets.csv_file import csv_rows, csv_table, write_csv
 from mien.errors import DataError
 from mien.labels import VOTE_COLUMNS
 
@@ -46,8 +46,8 @@ def read_vote_table(path: Path) -> list[VoteRow]:
     Raises:
         DataError: the file can't be read, its header is another, or a vote is no count.
     """
-    rows = csv_rows(path)
-    _, header = next(rows, (1, []))
+    rows = csv_table(path)
+    _, header = next(rows)
     if tuple(name.strip() for name in header) != TABLE_HEADER:
         raise DataError(
             f"{path}, line 1: the header is {','.join(header)[:80]!r}, "
@@ -107,8 +107,6 @@ def votes_array(rows: Sequence[VoteRow]) -> NDArray[np.int64]:
 
 
 def _table_row(path: Path, line: int, cells: list[str]) -> VoteRow:
-    if len(cells) != len(TABLE_HEADER):
-        raise DataError(f"{path}, line {line}: {len(cells)} columns, expected {len(TABLE_HEADER)}")
     name = _name(path, line, cells[1])
     return VoteRow(line, cells[0].strip(), name, _votes(path, line, cells[2:]))
 
