@@ -28,8 +28,7 @@ def main() -> None:
     data = training_data(TrainingFaces.read(options.data_dirs).train, run.config)
     if data.digest() != run.data_digest:
         parser.error(f"{options.checkpoint}: began with other training data")
-    frequencies = data.frequencies().clamp(min=1 / len(data.targets))
-    run.average.get_parameter("head.bias").sub_(options.power * frequencies.log())
+    run.average.get_parameter("head.bias").sub_(options.power * data.frequencies().log())
     run.changes.append(f"Of its answers {options.power:g} of the classes' frequencies taken off")
     run.save(options.balanced)
 

@@ -75,8 +75,9 @@ def test_sets_are_joined_and_say_what_they_know() -> None:
     assert data.known is not None
     assert data.known.tolist() == [[True] * 3] * 2 + [[False, True, True]] * 3
     assert data.sets == (SetShare(2), SetShare(3, 0.5))
-    # Three faces of weight 1/2 and two of weight 1; neutral is known to the latter alone.
-    torch.testing.assert_close(data.frequencies(), torch.tensor([1 / 2, 2.5 / 3.5, 0]))
+    # Three faces of weight 1/2 and two of weight 1; neutral is known to the latter alone. Fear,
+    # which no face shows, counts as one of five.
+    torch.testing.assert_close(data.frequencies(), torch.tensor([1 / 2, 2.5 / 3.5, 1 / 5]))
     assert training_data([grey], replace(config, data_weight=())).known is None
 
 

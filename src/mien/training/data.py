@@ -92,11 +92,15 @@ class TrainingData(NamedTuple):
         return sum(share.faces_per_epoch for share in self.shares)
 
     def frequencies(self) -> Tensor:
-        """How frequent each class (K,) is among the faces drawn that could be of it."""
+        """How frequent each class (K,) is among the faces drawn that could be of it.
+
+        None counts as rarer than one face of them all: what is absent has a logarithm too.
+        """
         weights = torch.cat([torch.full((faces, 1), weight) for faces, weight in self.shares])
         weights = weights.to(self.targets)
         known = torch.ones_like(self.targets) if self.known is None else self.known
-        return (weights * self.targets).sum(dim=0) / (weights * known).sum(dim=0)
+        frequencies = (weights * self.targets).sum(dim=0) / (weights * known).sum(dim=0)
+        return frequencies.clamp(min=1 / len(self.targets))
 
 
 def training_data(sets: Sequence[FaceSet], config: TrainingConfig) -> TrainingData:

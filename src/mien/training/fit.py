@@ -225,8 +225,7 @@ def tilted(logits: Tensor, data: TrainingData, config: TrainingConfig) -> Tensor
     """
     if config.balance == 0:
         return logits
-    frequency = data.frequencies().clamp(min=1 / len(data.targets))
-    return logits + config.balance * frequency.log()
+    return logits + config.balance * data.frequencies().log()
 
 
 def target_loss(logits: Tensor, targets: Tensor, config: TrainingConfig) -> Tensor:
