@@ -10,9 +10,10 @@ import pytest
 
 from mien.datasets.vote_table import REPOSITORY_EDITION, TABLE_EDITION
 from mien.errors import DataError
-from mien.evaluation.card import read_report, write_card
+from mien.evaluation.card import write_card
 from mien.evaluation.metrics import score, share
 from mien.evaluation.report import write_report
+from mien.evaluation.stored_report import StoredReport, read_report
 from mien.evaluation.validation import validate
 from tests.evaluation.bright_model import made_model, write_split
 
@@ -63,6 +64,16 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def card(reports: Path, out: Path, **options: Any) -> str:
     write_card(out, read_report(reports / "test"), **options)
     return out.read_text(encoding="utf-8")
+
+
+def changed_report(reports: Path, tmp_path: Path, changed: dict[str, Any]) -> StoredReport:
+    """The report on `valid`, with some of what is stored replaced, of the provenance in part."""
+    values = json.loads((reports / "valid" / "scores.json").read_text())
+    provenance = values["provenance"] | changed.get("provenance", {})
+    (tmp_path / "scores.json").write_text(
+        json.dumps(values | changed | {"provenance": provenance}), encoding="utf-8"
+    )
+    return read_report(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +144,6 @@ def test_the_settings_are_toml(reports: Path, tmp_path: Path) -> None:
 
 
 def test_settings_that_come_to_nothing_are_left_out(reports: Path, tmp_path: Path) -> None:
-    report = read_report(reports / "valid")
     kept = {"labels": ["calm", "😀"], "teacher": [], "initial_weights": ""}
     for teacher, view, left in (
         ([], "whole", {}),
@@ -142,9 +152,8 @@ def test_settings_that_come_to_nothing_are_left_out(reports: Path, tmp_path: Pat
     ):
         teaching = {"teacher_view": view, "teacher_whole_share": 1.0}
         settings = kept | {"teacher": teacher} | teaching
-        provenance = report.values["provenance"] | {"settings": settings}
-        values = report.values | {"provenance": provenance}
-        write_card(tmp_path / "card.md", replace(report, values=values))
+        report = changed_report(reports, tmp_path, {"provenance": {"settings": settings}})
+        write_card(tmp_path / "card.md", report)
         assert settings_of(tmp_path / "card.md") == kept | {"teacher": teacher} | left
 
 
@@ -161,13 +170,10 @@ def test_settings_that_come_to_nothing_are_left_out(reports: Path, tmp_path: Pat
 def test_only_on_the_faces_that_it_was_fitted_on_is_a_model_said_to_be(
     changed: dict[str, Any], is_fitted_on: bool, reports: Path, tmp_path: Path
 ) -> None:
-    report, other = read_report(reports / "valid"), read_report(reports / "test")
     valid = PROVENANCE["data"]["valid"] | {"sets": [{"faces": 70, "votes": "third votes"}]}
-    provenance = report.values["provenance"] | {"data": {"valid": valid}}
-    report, other = (
-        replace(one, values=one.values | {"provenance": provenance} | kind)
-        for one, kind in ((report, changed), (other, {"votes": changed["votes"], "split": "-"}))
-    )
+    changed = changed | {"provenance": {"data": {"valid": valid}}}
+    report = changed_report(reports, tmp_path, changed)
+    other = changed_report(reports, tmp_path, changed | {"split": "-"})
     write_card(tmp_path / "card.md", report, other)
     text = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert ("- By these very faces settings are chosen" in text) == is_fitted_on
@@ -190,11 +196,10 @@ def test_class_names_do_not_break_the_tables(reports: Path, tmp_path: Path) -> N
 
 
 def test_every_data_set_of_the_training_has_an_option(reports: Path, tmp_path: Path) -> None:
-    report = read_report(reports / "valid")
     one = {"faces": 10, "votes": "labels of folder"}
     data = {"train": one | {"sets": [one, one]}, "valid": one}
-    values = report.values | {"provenance": report.values["provenance"] | {"data": data}}
-    write_card(tmp_path / "card.md", replace(report, values=values))
+    report = changed_report(reports, tmp_path, {"provenance": {"data": data}})
+    write_card(tmp_path / "card.md", report)
     text = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert "mien train --data-dir DATA_DIR_1 --data-dir DATA_DIR_2 --model" in text
     assert "mien validate --data-dir DATA_DIR --model" in text
@@ -220,16 +225,14 @@ def test_without_further_reports_the_card_says_what_was_not_measured(
 
 
 def test_only_a_model_of_ferplus_is_said_to_be_one(reports: Path, tmp_path: Path) -> None:
-    report = read_report(reports / "valid")
-    write_card(tmp_path / "card.md", report)
+    write_card(tmp_path / "card.md", read_report(reports / "valid"))
     other = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert "FER-2013" not in other
     assert "mien prepare ferplus" not in other
     assert "    mien validate --data-dir DATA_DIR --model" in other
     data = {split: {"faces": 10, "votes": TABLE_EDITION} for split in ("train", "valid")}
-    provenance = {**report.values["provenance"], "data": data}
-    values = {**report.values, "votes": TABLE_EDITION, "provenance": provenance}
-    write_card(tmp_path / "card.md", replace(report, values=values))
+    changed = {"votes": TABLE_EDITION, "provenance": {"data": data}}
+    write_card(tmp_path / "card.md", changed_report(reports, tmp_path, changed))
     ferplus = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert "The pictures are those of FER-2013" in ferplus
     assert "    mien prepare ferplus --fer2013" in ferplus
@@ -243,25 +246,20 @@ def test_the_card_says_how_its_figures_are_made(text: str) -> None:
 
 
 def test_teachers_are_told_by_what_they_are(reports: Path, tmp_path: Path) -> None:
-    report = read_report(reports / "valid")
-    provenance = report.values["provenance"] | {"teacher_digests": ["0123456789abcdef" * 4]}
-    values = report.values | {"provenance": provenance}
-    write_card(tmp_path / "card.md", replace(report, values=values))
+    changed = {"provenance": {"teacher_digests": ["0123456789abcdef" * 4]}}
+    write_card(tmp_path / "card.md", changed_report(reports, tmp_path, changed))
     text = (tmp_path / "card.md").read_text(encoding="utf-8")
     assert "- Teachers: wise.ckpt (SHA-256 0123456789ab...)" in text
 
 
 def test_what_made_a_model_small_is_told(reports: Path, tmp_path: Path) -> None:
-    report = read_report(reports / "valid")
     for changes, told, command in (
         ({}, "Trained for", "mien train"),
         ({"kept_variance": 0.995}, "which keep 99.5 %", "mien export model.ckpt"),
         ({"kept_variance": 1, "quantized": "in 8 bits"}, "Quantised: in 8 bits", "mien quantize"),
     ):
-        provenance = report.values["provenance"] | changes
-        write_card(
-            tmp_path / "card.md", replace(report, values=report.values | {"provenance": provenance})
-        )
+        report = changed_report(reports, tmp_path, {"provenance": changes})
+        write_card(tmp_path / "card.md", report)
         text = (tmp_path / "card.md").read_text(encoding="utf-8")
         assert told in text
         assert f"    {command}" in text
@@ -269,10 +267,8 @@ def test_what_made_a_model_small_is_told(reports: Path, tmp_path: Path) -> None:
 
 
 def test_what_was_done_to_a_trained_network_is_told(reports: Path, tmp_path: Path) -> None:
-    report = read_report(reports / "valid")
-    provenance = report.values["provenance"] | {"changes": ["Mean of weights: 1 of a.ckpt"]}
-    values = report.values | {"provenance": provenance}
-    write_card(tmp_path / "card.md", replace(report, values=values))
+    changed = {"provenance": {"changes": ["Mean of weights: 1 of a.ckpt"]}}
+    write_card(tmp_path / "card.md", changed_report(reports, tmp_path, changed))
     assert "\n- Mean of weights: 1 of a.ckpt\n" in (tmp_path / "card.md").read_text(
         encoding="utf-8"
     )
@@ -299,8 +295,7 @@ def test_reports_on_other_data_are_not_counted_together(
     votes: str, reports: Path, tmp_path: Path
 ) -> None:
     ours, theirs = read_report(reports / "test"), read_report(reports / "valid")
-    ours = replace(ours, values=ours.values | {"votes": votes})
-    theirs = replace(theirs, values=theirs.values | {"votes": "labels of folder"})
+    ours, theirs = replace(ours, votes=votes), replace(theirs, votes="labels of folder")
     with pytest.raises(DataError, match="is by the labels of folder, expected the same data: "):
         write_card(tmp_path / "card.md", ours, theirs)
 
@@ -308,12 +303,10 @@ def test_reports_on_other_data_are_not_counted_together(
 def test_votes_of_the_repository_are_not_prepared_from_the_table(
     reports: Path, tmp_path: Path
 ) -> None:
-    report = read_report(reports / "valid")
     for edition, is_prepared in ((TABLE_EDITION, True), (REPOSITORY_EDITION, False)):
         data = {"train": {"faces": 1, "votes": edition}, "valid": {"faces": 1, "votes": edition}}
-        provenance = report.values["provenance"] | {"data": data}
-        values = report.values | {"provenance": provenance, "votes": edition}
-        write_card(tmp_path / "card.md", replace(report, values=values))
+        changed = {"votes": edition, "provenance": {"data": data}}
+        write_card(tmp_path / "card.md", changed_report(reports, tmp_path, changed))
         text = (tmp_path / "card.md").read_text(encoding="utf-8")
         assert ("    mien prepare ferplus" in text) == is_prepared
         assert "--data-dir ferplus" in text
@@ -391,6 +384,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, content: str | None, messa
         {"provenance": {"teacher_digests": 5}},
         {"provenance": {"kept_variance": "all"}},
         {"provenance": {"changes": "many"}},
+        {"provenance": {"steps": "many"}},
     ],
     ids=str,
 )

@@ -52,6 +52,17 @@ def test_a_field_with_a_default_may_be_missing() -> None:
     assert from_plain(Bounded, {"share": 1, "count": 2}) == Bounded(1, 2, "nobody")
 
 
+@dataclass(frozen=True)
+class Open:
+    anything: Any
+    by_name: dict[str, Any]
+
+
+def test_what_may_be_anything_stays_as_it_is() -> None:
+    values = {"anything": [1, None], "by_name": {"a": {"b": 2}}}
+    assert from_plain(Open, values) == Open([1, None], {"a": {"b": 2}})
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

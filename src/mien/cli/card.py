@@ -24,7 +24,8 @@ def card(
     ] = None,
 ) -> None:
     """Write a model card, and its pictures into a folder beside it."""
-    from mien.evaluation.card import read_report, write_card
+    from mien.evaluation.card import write_card
+    from mien.evaluation.stored_report import read_report
 
     write_card(out, read_report(report), read_report(other) if other else None, cost, made)
     console.say(f"Model card: {out}")

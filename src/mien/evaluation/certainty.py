@@ -27,6 +27,8 @@ Mask = NDArray[np.bool_]
 
 #: Shares of the faces, the least uncertain ones, at which the risk-coverage curve is taken.
 COVERAGES = tuple((100 - 5 * step) / 100 for step in range(20))
+#: The one of them whose accuracy is told in words.
+TOLD_COVERAGE = 0.85
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class Certainty:
     uncertain: Share
     accuracy_unless_uncertain: Share
     ambiguity_auroc: Portion | None
+
+    @property
+    def told_accuracy(self) -> Share:
+        """Accuracy on the share `TOLD_COVERAGE` of the faces, the least uncertain ones."""
+        return next(one.accuracy for one in self.risk_coverage if one.coverage == TOLD_COVERAGE)
 
 
 def measure_certainty(

@@ -43,6 +43,8 @@ def _has_default(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _value(name: str, kind: Any, value: Any) -> Any:
+    if kind is Any:
+        return value
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _within(name, arguments[1], _value(name, arguments[0], value))

@@ -238,8 +238,6 @@ def class_rows(classes: Iterable[ClassScores]) -> list[tuple[str, ...]]:
 
 def certainty_rows(certainty: Certainty) -> list[tuple[str, str]]:
     """What was measured of the answers' certainty, in words."""
-    at_85 = next(one for one in certainty.risk_coverage if one.coverage == 0.85)
-    auroc = certainty.ambiguity_auroc
     return [
         ("Candidates hold the label", percent(certainty.candidates_hold)),
         *(
@@ -247,12 +245,12 @@ def certainty_rows(certainty: Certainty) -> list[tuple[str, str]]:
             for name, held in certainty.candidates_hold_of_class.items()
         ),
         ("Candidates of a face, mean", f"{certainty.mean_candidates:.2f}"),
-        ("Accuracy without the 15 % most uncertain", percent(at_85.accuracy)),
+        ("Accuracy without the 15 % most uncertain", percent(certainty.told_accuracy)),
         ("Marked as uncertain", percent(certainty.uncertain)),
         ("Accuracy on the rest", percent(certainty.accuracy_unless_uncertain)),
         (
             "Area under the ROC curve of uncertainty, faces without a majority for an emotion",
-            "not measured" if auroc is None else f"{auroc:.3f}",
+            area(certainty.ambiguity_auroc),
         ),
     ]
 
@@ -291,6 +289,11 @@ def percent(share: Share | None, of: str = "faces") -> str:
     if share is None or share.value is None:
         return "not measured"
     return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%}, {share.count:,} {of})"
+
+
+def area(auroc: float | None) -> str:
+    """An area under an ROC curve; "not measured" if there is none."""
+    return "not measured" if auroc is None else f"{auroc:.3f}"
 
 
 def _table_rows(rows: Iterable[tuple[str, ...]]) -> str:
