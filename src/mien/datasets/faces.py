@@ -43,12 +43,15 @@ class FaceSet:
 
     def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
         """Which faces (N,) stand pixel by pixel in `other` too."""
-        seen = {_digest(image) for image in other.images}
-        return np.array([_digest(image) in seen for image in self.images], dtype=bool)
+        seen = {pixel_digest(image) for image in other.images}
+        return np.array([pixel_digest(image) in seen for image in self.images], dtype=bool)
 
 
-def _digest(image: NDArray[np.uint8]) -> bytes:
-    """What tells the pixels of pictures apart; a large set's own would fill the memory."""
+def pixel_digest(image: NDArray[np.uint8]) -> bytes:
+    """What tells the pixels of pictures of one size apart; a set's own would fill the memory.
+
+    By it the halves of validation sets are told apart too: it must stay as it is.
+    """
     return hashlib.sha256(without_needless_colour(image).tobytes()).digest()
 
 

@@ -1,6 +1,5 @@
 """What is in a data set: counts, balance, doubt, copies and broken files."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.contact_sheet import contact_sheet
 from mien.datasets.draws import draw
-from mien.datasets.faces import without_needless_colour
+from mien.datasets.faces import pixel_digest
 from mien.datasets.ferplus import SPLITS as FERPLUS_SPLITS
 from mien.datasets.manifest import SPLITS, is_prepared, read_prepared
 from mien.datasets.vote_table import LABEL_FILE, first_of_each_name, read_label_file, votes_array
@@ -122,7 +121,7 @@ class Inspection:
             "broken": dict(self.broken),
         }
 
-    def sheet(self, faces: int, seed: int = 0) -> NDArray[np.uint8]:
+    def sheet(self, faces: int) -> NDArray[np.uint8]:
         """A contact sheet, RGB (H, W, 3): some faces of every class, drawn from all splits."""
         rows = {}
         for label in self.labels:
@@ -131,7 +130,7 @@ class Inspection:
                 for item in self.items
                 if item.emotion == label and item.path not in self.broken
             ]
-            drawn = sorted(paths, key=lambda path: draw(seed, path))[:faces]
+            drawn = sorted(paths, key=lambda path: draw(0, path))[:faces]
             rows[f"{label}\n{len(paths):,}"] = [read_image(self.folder / path) for path in drawn]
         return contact_sheet(rows)
 
@@ -166,16 +165,16 @@ def inspect(
     items = tuple(item for item in everything if item.split in (splits or SPLITS))
     broken: dict[str, str] = {}
     size_of: dict[str, Size] = {}
-    paths_of: dict[bytes, list[str]] = defaultdict(list)
+    paths_of: dict[tuple[Size, bytes], list[str]] = defaultdict(list)
     for done, item in enumerate(items, start=1):
         path = folder / item.path
         try:
-            picture = without_needless_colour(read_image(path))
+            picture = read_image(path)
         except ImageError as error:
             broken[item.path] = str(error).removeprefix(f"{path}: ")
         else:
-            paths_of[_digest(picture)].append(item.path)
-            size_of[item.path] = Size(picture.shape[1], picture.shape[0])
+            size_of[item.path] = size = Size(picture.shape[1], picture.shape[0])
+            paths_of[size, pixel_digest(picture)].append(item.path)
         if on_picture is not None:
             on_picture(done, len(items))
     copies = tuple(tuple(paths) for paths in paths_of.values() if len(paths) > 1)
@@ -194,10 +193,6 @@ def _of_other_sizes(items: Sequence[Item], size_of: Mapping[str, Size]) -> dict[
         for item in whole
         if size_of[item.path] != usual[item.split]
     }
-
-
-def _digest(picture: NDArray[np.uint8]) -> bytes:
-    return hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).digest()
 
 
 def _prepared_items(folder: Path) -> tuple[tuple[str, ...], list[Item]]:

@@ -4,7 +4,6 @@ The validation set is cut in two: on one half the calibration is fitted, by the 
 and settings are chosen. Images that stand in the training set too are left out of the first.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.calibration import logistic, probabilities, uncertainty
 from mien.classification import Classification
-from mien.datasets.faces import FaceSet, without_needless_colour
+from mien.datasets.faces import FaceSet, pixel_digest
 from mien.datasets.votes import majority_places
 from mien.errors import DataError
 from mien.model_file import CalibrationParameters
@@ -36,10 +35,7 @@ def calibration_half(valid: FaceSet) -> Mask:
 
     The pixels decide, so that equal images fall into the same half whatever they are called.
     """
-    digests = [
-        hashlib.sha256(without_needless_colour(image).tobytes()).digest() for image in valid.images
-    ]
-    return np.array([digest[0] % 2 == 0 for digest in digests], dtype=bool)
+    return np.array([pixel_digest(image)[0] % 2 == 0 for image in valid.images], dtype=bool)
 
 
 def calibration_faces(train: Sequence[FaceSet], valid: FaceSet) -> Mask:

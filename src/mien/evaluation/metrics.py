@@ -166,14 +166,14 @@ def f1_scores(confusion: Integers) -> Floats:
     return np.where(count > 0, f1, np.nan)
 
 
-def drawn_again(confusion: Integers, seed: int = 0) -> Integers:
+def drawn_again(confusion: Integers) -> Integers:
     """The confusion matrices (2000, C, C) of as many faces drawn again with replacement.
 
     Source: the bootstrap, Efron 1979.
     """
     count = confusion.sum()
     shares = confusion.ravel() / max(count, 1)
-    draws = np.random.default_rng(seed).multinomial(count, shares, size=BOOTSTRAP_DRAWS)
+    draws = np.random.default_rng(0).multinomial(count, shares, size=BOOTSTRAP_DRAWS)
     return draws.reshape(-1, *confusion.shape)
 
 
