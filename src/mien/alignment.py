@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
+Landmarks = NDArray[np.floating] | Sequence[tuple[float, float]]
 
 #: Right eye, left eye, nose, right and left corner of the mouth (the person's own right and
 #: left), as fractions of the frame's side.
@@ -34,7 +35,7 @@ CANONICAL_BOX = (0.112, 0.009, 0.783, 1.009)
 
 def face_transform(
     box_xywh: Sequence[float],
-    landmarks: NDArray[np.floating] | None,
+    landmarks: Landmarks | None,
     canonical: Sequence[tuple[float, float]],
     side: int,
 ) -> Matrix:
@@ -159,13 +160,13 @@ def _resized(face: Image, side: int) -> Image:
     return np.asarray(cv2.resize(face, (side, side), interpolation=method), dtype=np.uint8)
 
 
-def _turn(landmarks: NDArray[np.floating], canonical: Sequence[tuple[float, float]]) -> complex:
+def _turn(landmarks: Landmarks, canonical: Sequence[tuple[float, float]]) -> complex:
     """How landmarks (5, 2) are turned against the canonical ones, as a number of modulus one.
 
     It is the turn of the similarity between them that is best by least squares.
     Source: Umeyama 1991, for two dimensions, where it is linear in complex numbers.
     """
-    source, target = _centred(canonical), _centred(landmarks.tolist())
+    source, target = _centred(canonical), _centred(np.asarray(landmarks).tolist())
     products = (one.conjugate() * other for one, other in zip(source, target, strict=True))
     return cmath.rect(1, cmath.phase(sum(products)))
 

@@ -237,7 +237,7 @@ class EmotionRecognition:
         side, canonical = self._model.metadata.input_size, self._model.metadata.landmarks
         cuts = []
         for face in faces:
-            transform = alignment.face_transform(face.box, _points(face), canonical, side)
+            transform = alignment.face_transform(face.box, face.landmarks, canonical, side)
             part_rgb, transform = alignment.around(frame_rgb, transform, side)
             cuts.append(alignment.cut(to_grey(part_rgb), transform, side))
         return cuts
@@ -396,10 +396,6 @@ def _checked_box(box: Any) -> tuple[float, float, float, float]:
         raise ImageError(f"the box is {box!r}, expected x, y, width and height in pixels")
     x, y, width, height = values.tolist()
     return x, y, width, height
-
-
-def _points(face: DetectedFace) -> NDArray[np.floating] | None:
-    return None if face.landmarks is None else np.asarray(face.landmarks)
 
 
 def _as_numbers(values: Any) -> NDArray[np.float64]:

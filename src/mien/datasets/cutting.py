@@ -107,8 +107,7 @@ class Cutter:
         return Outcome("taken")
 
     def _canonical(self, picture: NDArray[np.uint8], face: DetectedFace) -> NDArray[np.uint8]:
-        landmarks = None if face.landmarks is None else np.asarray(face.landmarks)
-        transform = face_transform(face.box, landmarks, CANONICAL_LANDMARKS, self._how.size)
+        transform = face_transform(face.box, face.landmarks, CANONICAL_LANDMARKS, self._how.size)
         return cut(*around(picture, transform, self._how.size), self._how.size)
 
 
