@@ -21,7 +21,7 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/import_time.py
-	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python benchmarks/preparation.py
 	$(BIN)/python -m benchmarks.comparison $(BENCH)
 

@@ -3,32 +3,23 @@
 Frames of 640x480 with one face and with five go through `run`; the stages and the bare networks
 are timed in turns with it, on the same inputs and threads. The share of the pipeline itself is
 the time of `run` over the sum of the two networks' own.
+Usage: python -m benchmarks.pipeline
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
-from importlib.resources import as_file, files
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.comparison.frames import FRAMES, Image
+from benchmarks.comparison.throughput import throughputs
 from mien import EmotionRecognition
-from mien.classification import classify
-from mien.images import read_image, to_rgb
-from mien.model_file import open_model
-
-Image = NDArray[np.uint8]
+from mien.images import to_rgb
 
 ROUNDS = 50
-FRAME_SIZE = (640, 480)
-#: Where a crop of 200x200 with a face is laid for five faces.
-PLACES = ((0, 0), (210, 0), (420, 0), (100, 230), (320, 230))
-BATCHES = (1, 4, 16, 64)
 
 
 class Listening:
@@ -53,28 +44,12 @@ def main() -> None:
     """Print the times by number of threads."""
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     for threads in (1, 2):
-        for name, frame in frames().items():
+        for name, frame in FRAMES.items():
             print(f"{threads} thread(s), 640x480 with {name}:")
-            print_stages(stages(frame, threads))
-        model = open_model(threads=threads)
-        side = model.metadata.input_size
-        for batch in BATCHES:
-            faces = np.zeros((batch, side, side), dtype=np.uint8)
-            network = partial(classify, model.session, faces)
-            spent = medians({"network": network})["network"] / batch
-            print(f"  network, batch of {batch:2}: {spent:6.2f} ms a face")
-
-
-def frames() -> dict[str, Image]:
-    """BGR pictures (480, 640, 3) with one face and with five."""
-    with as_file(files("mien") / "assets" / "astronaut.jpg") as path:
-        picture = np.ascontiguousarray(read_image(path)[..., ::-1])
-    one = np.asarray(cv2.resize(picture, FRAME_SIZE), dtype=np.uint8)
-    crop = cv2.resize(picture[20:260, 100:340], (200, 200), interpolation=cv2.INTER_AREA)
-    five = np.full_like(one, 128)
-    for x, y in PLACES:
-        five[y : y + 200, x : x + 200] = crop
-    return {"one face": one, "five faces": five}
+            print_stages(stages(frame.make(), threads))
+        for one in throughputs(threads):
+            spent = 1000 / one.faces_a_second
+            print(f"  network, batch of {one.batch:2}: {spent:6.2f} ms a face")
 
 
 def stages(frame: Image, threads: int) -> dict[str, float]:

@@ -7,7 +7,6 @@ networks of one thread, which take less of the processor than those of several.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from mien import EmotionRecognition
 from mien.recognition import _Analyst
 from mien.results import DetectedFace
+from mien.sessions import usable_cores
 from mien.sources import TimedFrame, open_source
 
 DETECT_EVERY = (1, 2, 5, 10)
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("path", type=Path, help="a video file")
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     recognition = EmotionRecognition(threads=arguments.threads)
     count = read_through(recognition, arguments.path, 1)  # warms up
     print(f"{arguments.path.name}: {count} frames; {cores} cores, threads={arguments.threads}")
