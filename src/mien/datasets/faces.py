@@ -1,7 +1,7 @@
 """Faces with votes for their emotions: what every data set is read into."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.errors import DataError, ImageError
 from mien.files import replacing
-from mien.images import read_image
+from mien.images import read_image, to_grey
 from mien.labels import EMOTIONS
 
 
@@ -40,6 +40,10 @@ class FaceSet:
         """The faces that `rows` picks."""
         names = tuple(np.array(self.names)[rows].tolist())
         return replace(self, images=self.images[rows], votes=self.votes[rows], names=names)
+
+    def grey(self) -> Iterator[NDArray[np.uint8]]:
+        """The images in grey, each (H, W)."""
+        return iter(self.images) if self.images.ndim == 3 else map(to_grey, self.images)
 
     def also_in(self, other: "FaceSet") -> NDArray[np.bool_]:
         """Which faces (N,) stand pixel by pixel in `other` too."""

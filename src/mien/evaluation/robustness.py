@@ -18,7 +18,6 @@ from mien.evaluation.certainty import Answers
 from mien.evaluation.metrics import Share, area_under_roc, share
 from mien.evaluation.plain import Portion
 from mien.evaluation.scoring import classify_faces
-from mien.images import to_grey
 from mien.model_file import ModelFile
 
 Image = NDArray[np.uint8]
@@ -105,8 +104,7 @@ def measure_robustness(
 def changed(faces: FaceSet, change: Callable[[Image, Generator], Image], seed: int) -> FaceSet:
     """The faces of a set, each changed once, in grey."""
     generator = np.random.default_rng(seed)
-    grey = faces.images if faces.images.ndim == 3 else map(to_grey, faces.images)
-    images = np.array([change(face, generator) for face in grey])
+    images = np.array([change(face, generator) for face in faces.grey()])
     return dataclasses.replace(faces, images=images)
 
 

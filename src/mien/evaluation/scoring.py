@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from mien import alignment
 from mien.classification import Classification, classify
 from mien.datasets.faces import FaceSet
-from mien.images import to_grey
 from mien.model_file import ModelFile
 
 
@@ -17,5 +16,4 @@ def classify_faces(model: ModelFile, faces: FaceSet) -> Classification:
 
 def network_faces(faces: FaceSet, side: int) -> NDArray[np.uint8]:
     """The faces of a set as the network takes them: grey (N, side, side)."""
-    grey = faces.images if faces.images.ndim == 3 else map(to_grey, faces.images)
-    return np.stack([alignment.whole(face, side) for face in grey])
+    return np.stack([alignment.whole(face, side) for face in faces.grey()])

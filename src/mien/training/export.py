@@ -59,10 +59,8 @@ class DeployedNetwork(nn.Module):
         return logits, embedding
 
 
-def export(
-    run: TrainingRun, faces: TrainingFaces, path: Path, kept_variance: float = 1.0
-) -> ModelMetadata:
-    """Write the averaged network of a run as a model file, calibrated on half of its `valid`.
+def export(run: TrainingRun, faces: TrainingFaces, path: Path, kept_variance: float = 1.0) -> None:
+    """Write the averaged network of a run as a model file, calibrated on half of `faces.valid`.
 
     Args:
         run: the training.
@@ -72,7 +70,7 @@ def export(
 
     Raises:
         ConfigError: the share is out of range.
-        DataError: too few faces of `valid` have a label to calibrate on or to score by.
+        DataError: too few faces of `faces.valid` have a label to calibrate on or to score by.
         ModelError: what the network answers are no finite numbers.
     """
     check_kept_variance(kept_variance)
@@ -83,16 +81,15 @@ def export(
     provenance = _provenance(run, faces) | {"scores": scores, "kept_variance": kept_variance}
     metadata = ModelMetadata(labels, side, CANONICAL_LANDMARKS, calibration, provenance)
     write_model(content, metadata, path)
-    return metadata
 
 
 def fitted(
     content: bytes, labels: tuple[str, ...], side: int, faces: TrainingFaces
 ) -> tuple[CalibrationParameters, dict[str, float]]:
-    """Calibration of a network from one half of `valid`, and its scores on the other.
+    """Calibration of a network from one half of `faces.valid`, and its scores on the other.
 
     Raises:
-        DataError: too few faces of `valid` have a label to calibrate on or to score by.
+        DataError: too few faces of `faces.valid` have a label to calibrate on or to score by.
         ModelError: what the network answers are no finite numbers.
     """
     valid = faces.valid

@@ -50,6 +50,12 @@ def sample_faces(train: Sequence[FaceSet], side: int, count: int = FACES) -> Ima
     return np.concatenate([network_faces(one.select(every), side) for one in train])
 
 
+def input_batches(faces: Images) -> Iterator[dict[str, Images]]:
+    """Faces (N, S, S) as the input of a network, not too many at a time."""
+    for start in range(0, len(faces), BATCH):
+        yield {"faces": faces[start : start + BATCH]}
+
+
 def factorised(network: onnx.ModelProto, faces: Images, kept_variance: float) -> onnx.ModelProto:
     """A network whose large kernels are replaced by two smaller ones after one another.
 
@@ -92,8 +98,8 @@ def _moments(network: onnx.ModelProto, names: Sequence[str], faces: Images) -> d
         shown.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     session = create_session(shown.SerializeToString())
     products = dict.fromkeys(names, np.zeros((1, 1)))
-    for start in range(0, len(faces), BATCH):
-        answers = session.run(list(names), {"faces": faces[start : start + BATCH]})
+    for batch in input_batches(faces):
+        answers = session.run(list(names), batch)
         for name, answer in zip(names, answers, strict=True):
             rows = np.moveaxis(answer, 1, -1).reshape(-1, answer.shape[1]).astype(np.float64)
             rows = np.column_stack([np.ones(len(rows)), rows])  # products with 1 are sums

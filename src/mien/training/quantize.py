@@ -2,9 +2,8 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -12,15 +11,20 @@ from numpy.typing import NDArray
 
 from mien.errors import ConfigError
 from mien.files import place_of
-from mien.model_file import ModelMetadata, open_model
+from mien.model_file import open_model
 from mien.training.export import described, fitted, write_model
 from mien.training.faces import TrainingFaces
-from mien.training.low_rank import KEPT_VARIANCE, check_kept_variance, factorised, sample_faces
+from mien.training.low_rank import (
+    KEPT_VARIANCE,
+    check_kept_variance,
+    factorised,
+    input_batches,
+    sample_faces,
+)
 from mien.training.train import TrainingFiles
 
 Images = NDArray[np.uint8]
 
-BATCH = 32
 #: The rest, the last layer among it, stays in single precision: it costs nothing.
 QUANTIZED = ["Conv", "Relu", "Add"]
 
@@ -30,7 +34,7 @@ def quantize(
     data_dirs: Sequence[Path],
     path: Path,
     kept_variance: float = KEPT_VARIANCE,
-) -> ModelMetadata:
+) -> None:
     """Write a model file with eight-bit kernels and activations, calibrated anew.
 
     Large kernels become two smaller ones first, where that costs nearly nothing. The ranges are
@@ -71,7 +75,6 @@ def quantize(
     }
     metadata = dataclasses.replace(metadata, calibration=calibration, provenance=provenance)
     write_model(content, metadata, path)
-    return metadata
 
 
 def quantized(content: bytes, faces: Images, kept_variance: float) -> bytes:
@@ -82,7 +85,7 @@ def quantized(content: bytes, faces: Images, kept_variance: float) -> bytes:
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.batches = _batches(faces)
+            self.batches = input_batches(faces)
 
         def get_next(self) -> dict[str, Images] | None:
             return next(self.batches, None)
@@ -103,8 +106,3 @@ def quantized(content: bytes, faces: Images, kept_variance: float) -> bytes:
         network = onnx.load(small)
     del network.metadata_props[:]
     return bytes(network.SerializeToString())
-
-
-def _batches(faces: Images) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(faces), BATCH):
-        yield {"faces": faces[start : start + BATCH]}

@@ -28,7 +28,7 @@ NETWORKS: dict[str, Callable[[TrainingConfig], nn.Module]] = {
     "residual_s": _residual(32, 64, 112, 224),  # 1.3 million
     "residual_m": _residual(48, 96, 192, 384),  # 3.6 million
     "residual_l": _residual(64, 128, 256, 480),  # 6.0 million
-    "residual_n": _residual(48, 96, 192, 288),
+    "residual_n": _residual(48, 96, 192, 288),  # 2.8 million
     "vgg13": VGG13,  # 6.9 million at 48 pixels, 8.8 million at 64
     "face_resnet": FaceResNet,  # 5.6 million
     "mobilefacenet": MobileFaceNet,  # 1.0 million

@@ -95,9 +95,9 @@ class _GlobalConvolution(nn.Module):
 def _as_recognition_input(faces: Tensor) -> Tensor:
     """Grey faces (N, 1, S, S) as (N, 3, 112, 112), in the frame of face recognition."""
     x = F.interpolate(faces, size=(FRAME_SIDE, FRAME_SIDE), mode="bilinear")
-    bottom, right = SIDE - FRAME_TOP - FRAME_SIDE, SIDE - FRAME_LEFT - FRAME_SIDE
-    x = x[:, :, : min(FRAME_SIDE, SIDE - FRAME_TOP)]
-    x = F.pad(x, (FRAME_LEFT, right, FRAME_TOP, max(0, bottom)), mode="replicate")
+    x = x[:, :, : SIDE - FRAME_TOP]  # the frame reaches beyond
+    right = SIDE - FRAME_LEFT - FRAME_SIDE
+    x = F.pad(x, (FRAME_LEFT, right, FRAME_TOP, 0), mode="replicate")
     mean = torch.tensor(RGB_MEAN, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
     deviation = torch.tensor(RGB_DEVIATION, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
     return (x - mean) / deviation

@@ -1,10 +1,10 @@
-"""What every network takes and returns."""
+"""What every network returns, and what some centre their input by."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-#: Networks take grey values from 0 to 1 and centre them by these.
+#: Networks that always begin at random centre grey values, from 0 to 1, by these.
 GREY_MEAN, GREY_DEVIATION = 0.5, 0.25
 
 
