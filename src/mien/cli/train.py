@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -82,7 +81,7 @@ def train(
     step under way: the model file is written, and --resume goes on as if nothing had been.
     """
     _require_torch()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from mien.interruption import stopping_on_signals
 
     with stopping_on_signals() as wish:  # packages that are half loaded fail in odd ways
@@ -178,7 +177,3 @@ def _require_torch() -> None:
             raise ConfigError(
                 f"training needs {package}, which is not installed: pip install 'mien[train]'"
             )
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -1,19 +1,16 @@
 """The table and the picture of a training run."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from mien.datasets.csv_file import write_csv
 from mien.files import replacing
 from mien.training.run import EpochScores
 
 
 def write_table(path: Path, history: Sequence[EpochScores]) -> None:
     """Write a CSV file with one row an epoch."""
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(EpochScores.__annotations__), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row} for row in history)
+    write_csv(path, ([*EpochScores.__annotations__], *([*row.values()] for row in history)))
 
 
 def draw_curves(path: Path, history: Sequence[EpochScores]) -> None:
