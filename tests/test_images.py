@@ -306,6 +306,11 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"xxx: can't be read \(File name too long\)$"):
+        read_image(tmp_path / ("x" * 300))
+
+
 def empty_png(width: int, height: int) -> bytes:
     """A one-bit PNG whose header tells of a size, without any pixels."""
 

@@ -390,6 +390,8 @@ def test_a_start_after_the_end_is_refused(tmp_path: Path) -> None:
         open_source(tmp_path / "clip.mkv", start_s=1e300)
     with pytest.raises(ConfigError, match="start_s is inf, expected seconds from 0"):
         open_source(tmp_path / "clip.mkv", start_s=math.inf)
+    with pytest.raises(ConfigError, match="start_s is 1000000"):
+        open_source(tmp_path / "clip.mkv", start_s=10**400)
 
 
 def test_real_files_are_whole(shared: Path) -> None:

@@ -141,6 +141,8 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
             f"{path}: not a whole picture or of a format that mien does not read"
         ) from error
     except Exception as error:  # of damaged files, Pillow's decoders raise whatever happens
+        if reason := getattr(error, "strerror", None):  # the system's: of the name, or the disk
+            raise ImageError(f"{path}: can't be read ({reason})") from error
         reason = str(error) or type(error).__name__
         raise ImageError(f"{path}: not a whole picture ({reason})") from error
 

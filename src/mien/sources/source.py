@@ -1,6 +1,6 @@
 """What every source is: frames with their times."""
 
-import math
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Self
@@ -59,4 +59,4 @@ class Source(AbstractContextManager["Source"]):
 def is_time(value: Any, least_s: float) -> bool:
     """Whether it is seconds, from the least on."""
     is_number = isinstance(value, int | float | np.integer | np.floating)
-    return is_number and least_s <= float(value) < math.inf
+    return is_number and bool(least_s <= value <= sys.float_info.max)
