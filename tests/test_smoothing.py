@@ -45,7 +45,7 @@ def test_a_face_that_was_away_for_a_few_time_constants_still_has_its_past() -> N
     np.testing.assert_allclose(smoothed[0, 0], math.exp(-2.0 / 0.5))
 
 
-@pytest.mark.parametrize("seconds", [-1.0, math.inf, math.nan, 10**400])
+@pytest.mark.parametrize("seconds", [-1.0, math.inf, math.nan])
 def test_other_time_constants_are_refused(seconds: float) -> None:
     with pytest.raises(ConfigError, match="smoothing_s is"):
         Smoother(seconds)

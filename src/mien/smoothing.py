@@ -1,7 +1,6 @@
 """Probabilities over time: a low-pass filter for every face that is followed."""
 
 import math
-import sys
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ class Smoother:
     def __init__(self, time_constant_s: float) -> None:
         if (
             not isinstance(time_constant_s, int | float | np.integer | np.floating)
-            or not 0 <= time_constant_s <= sys.float_info.max
+            or not 0 <= time_constant_s < math.inf
         ):
             raise ConfigError(f"smoothing_s is {time_constant_s!r}, expected seconds from 0")
         self._time_constant_s = time_constant_s

@@ -1,8 +1,8 @@
 """What every source is: frames with their times."""
 
-import sys
+import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -59,4 +59,6 @@ class Source(AbstractContextManager["Source"]):
 def is_time(value: Any, least_s: float) -> bool:
     """Whether it is seconds, from the least on."""
     is_number = isinstance(value, int | float | np.integer | np.floating)
-    return is_number and bool(least_s <= value <= sys.float_info.max)
+    with suppress(OverflowError):  # of whole numbers beyond all others
+        return is_number and least_s <= float(value) < math.inf
+    return False
