@@ -1,9 +1,13 @@
 """Several videos in processes of their own."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +76,35 @@ def test_videos_are_done_though_every_process_was_killed(tmp_path: Path) -> None
 
     outcomes = analyse_clips(jobs, {}, kill_the_first, lambda: False, processes=2)
     assert [type(one) for one in outcomes] == [MienError, MienError, ClipSummary, ClipSummary]
+
+
+class Killed(SpawnProcess):
+    """A process that has no time to begin."""
+
+    def start(self) -> None:
+        super().start()
+        self.kill()
+
+
+def test_an_end_that_no_pipe_tells_is_noticed(
+    jobs: list[ClipJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On Windows the other end of a pipe stays open in this process until the new one has it.
+    kept = []
+
+    def pipe() -> Any:
+        ours, theirs = multiprocessing.Pipe()
+        kept.append(os.dup(theirs.fileno()))
+        return ours, theirs
+
+    context = SimpleNamespace(Pipe=pipe, Process=Killed)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _kind: context)
+    try:
+        outcomes = analyse_clips(jobs, {}, lambda *_: None, lambda: False, processes=2)
+    finally:
+        for number in kept:
+            os.close(number)
+    assert [type(one) for one in outcomes] == [MienError, MienError]
 
 
 def test_no_process_outlives_the_one_that_began_it(tmp_path: Path) -> None:

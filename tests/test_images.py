@@ -306,6 +306,17 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
+def test_a_folder_is_told_where_the_system_calls_it_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: Any) -> Any:  # as Windows does
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(ImageError, match="a folder, expected a picture"):
+        read_image(tmp_path)
+
+
 def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"xxx: can't be read \(File name too long\)$"):
         read_image(tmp_path / ("x" * 300))

@@ -68,3 +68,23 @@ def test_no_thread_leaves_the_cores_that_the_process_is_confined_to() -> None:
         [sys.executable, "-c", CONFINED], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"{ {min(os.sched_getaffinity(0))} }\n"
+
+
+def test_telemetry_is_off_before_any_session(tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime.py").write_text(
+        "import os\n"
+        "said = [os.environ['ORT_DISABLE_TELEMETRY']]\n"
+        "def disable_telemetry_events(): said.append('off')\n"
+        "class InferenceSession: pass\n"
+    )
+    code = "import mien.sessions, onnxruntime; print(onnxruntime.said)"
+    variables = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables | {"PYTHONPATH": path},
+    )
+    assert done.stdout == "['1', 'off']\n", done.stderr

@@ -16,7 +16,7 @@ def main() -> None:
     try:
         from mien.cli.app import app
 
-        app()
+        app(windows_expand_args=False)  # patterns are mien's own to read
     except KeyboardInterrupt:
         sys.exit(130)
     except ImportError as error:

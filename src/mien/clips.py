@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any, cast
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
 
 from mien.clip import ClipJob, ClipSummary, analyse_clip
 from mien.errors import MienError
@@ -83,14 +84,14 @@ class _Crew:
         self._jobs, self._waiting = jobs, deque(range(len(jobs)))
         self._settings = settings
         self._outcomes: list[Outcome] = [None] * len(jobs)
-        self._at_work: dict[Connection, int] = {}  # the place of the video that each is at
+        self._at_work: dict[_Worker, int] = {}  # the place of the video that each is at
         self._hire(processes)
 
     def _hire(self, processes: int) -> None:
         with _signals_held_back():
             hired = [_hired(self._settings) for _ in range(processes)]
-        for connection in hired:
-            self._give_next(connection)
+        for worker in hired:
+            self._give_next(worker)
 
     def outcomes_of_all(self, on_frame: OnFrame, stopped: Callable[[], bool]) -> list[Outcome]:
         """Wait until all is done."""
@@ -100,57 +101,76 @@ class _Crew:
                 if stopped() and not is_stopping:
                     is_stopping = True
                     self._stop()
-                for connection in wait(list(self._at_work), PATIENCE_S):
-                    self._take_news(cast("Connection", connection), on_frame)
+                for worker in self._with_news():
+                    self._take_news(worker, on_frame)
         finally:
-            for connection in self._at_work:
-                connection.close()
+            for worker in self._at_work:
+                worker.connection.close()
         return self._outcomes
 
-    def _take_news(self, connection: Connection, on_frame: OnFrame) -> None:
-        place = self._at_work[connection]
+    def _with_news(self) -> list["_Worker"]:
+        """Those who have sent something or ended; on Windows, the end of one alone tells that."""
+        signs = {one: (one.connection, one.process.sentinel) for one in self._at_work}
+        ready = wait([sign for each in signs.values() for sign in each], PATIENCE_S)
+        return [one for one, each in signs.items() if not set(each).isdisjoint(ready)]
+
+    def _take_news(self, worker: "_Worker", on_frame: OnFrame) -> None:
+        place = self._at_work[worker]
         try:
-            news = connection.recv()
+            news = worker.news()
         except (EOFError, OSError):
             reason = "a process ended before its time; is there too little memory?"
             news = MienError(f"{self._jobs[place].source}: is not finished: {reason}")
-            del self._at_work[connection]
-            connection.close()
+            del self._at_work[worker]
+            worker.connection.close()
             if self._waiting:
                 self._hire(1)  # in its place; each that ends so has used up a video
         if isinstance(news, int):
             on_frame(place, news)
             return
         self._outcomes[place] = news
-        if connection in self._at_work:
-            self._give_next(connection)
+        if worker in self._at_work:
+            self._give_next(worker)
 
-    def _give_next(self, connection: Connection) -> None:
+    def _give_next(self, worker: "_Worker") -> None:
         if self._waiting:
-            self._at_work[connection] = place = self._waiting.popleft()
-            _tell(connection, self._jobs[place])
+            self._at_work[worker] = place = self._waiting.popleft()
+            worker.tell(self._jobs[place])
         else:
-            self._at_work.pop(connection, None)
-            connection.close()
+            self._at_work.pop(worker, None)
+            worker.connection.close()
 
     def _stop(self) -> None:
         self._waiting.clear()
-        for connection in self._at_work:
-            _tell(connection, None)
+        for worker in self._at_work:
+            worker.tell(None)
 
 
-def _hired(settings: dict[str, Any]) -> Connection:
-    """The pipe to a new process."""
+class _Worker(NamedTuple):
+    """A process, and the pipe to it."""
+
+    process: BaseProcess
+    connection: Connection
+
+    def tell(self, job: ClipJob | None) -> None:
+        """Give it a video, or None to stop."""
+        with suppress(OSError):  # it has ended, which is noticed where its news are waited for
+            self.connection.send(job)
+
+    def news(self) -> Any:
+        """What it has sent; raises EOFError or OSError if it has ended without a word."""
+        if not self.connection.poll():
+            raise EOFError
+        return self.connection.recv()
+
+
+def _hired(settings: dict[str, Any]) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    context.Process(target=_work, args=(theirs, settings)).start()
+    process = context.Process(target=_work, args=(theirs, settings))
+    process.start()
     theirs.close()  # so that its end is noticed
-    return ours
-
-
-def _tell(connection: Connection, job: ClipJob | None) -> None:
-    with suppress(OSError):  # it has ended, which is noticed where its news are waited for
-        connection.send(job)
+    return _Worker(process, ours)
 
 
 def _work(connection: Connection, settings: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """Files: which are pictures, and writing them so that nobody ever finds half of one."""
 
 import os
-import tempfile
 import warnings
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from mien.errors import ConfigError
 
@@ -99,9 +99,10 @@ def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | Path], what: 
 def check_writable(folder: Path) -> None:
     """Make a folder if need be; raise OSError if no file can be written there."""
     folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / f".{uuid4().hex}"  # tempfile takes a refusal of Windows for a name in use
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        trial.open("xb").close()
+        trial.unlink()
     except OSError as error:
         error.filename = error.filename or str(folder)  # where the folder that one is in is gone
         raise

@@ -133,6 +133,8 @@ def read_image(file: str | Path | BinaryIO) -> NDArray[np.uint8]:
     except IsADirectoryError:
         raise ImageError(f"{path}: a folder, expected a picture") from None
     except PermissionError as error:
+        if isinstance(file, str | Path) and Path(file).is_dir():  # as Windows says it
+            raise ImageError(f"{path}: a folder, expected a picture") from None
         raise ImageError(f"{path}: may not be read ({error.strerror})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path}: too large ({error})") from error

@@ -13,6 +13,8 @@ import onnxruntime
 
 from mien.errors import ConfigError
 
+onnxruntime.disable_telemetry_events()  # on Windows the variable is not asked
+
 DEVICES = ("cpu", "cuda", "auto")
 #: More than any machine has cores.
 MOST_THREADS = 1024

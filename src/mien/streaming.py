@@ -22,6 +22,9 @@ from mien.workers import CLOSING_S, Workers
 
 Image = NDArray[np.uint8]
 
+#: Whoever waits for a frame wakes so often: on Windows, Ctrl-C does not wake them before
+#: Python 3.14.
+WAKING_S = 0.2
 #: Frames that are decoded before they are asked for.
 DECODED_AHEAD = 4
 #: Frames at most that wait for their faces.
@@ -366,7 +369,8 @@ class _Decoder:
         """The frames that could be read."""
         while True:
             with self._change:
-                self._change.wait_for(lambda: bool(self._ready) or self._is_done)
+                while not (self._ready or self._is_done):
+                    self._change.wait(WAKING_S)
                 if not self._ready:
                     return
                 frame = self._ready.popleft()

@@ -54,9 +54,11 @@ class Window:
     def is_open(self) -> bool:
         """Whether nobody has closed it."""
         try:
-            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) > 0
+            visible = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE)
         except cv2.error:  # what Qt says once its last window is closed
             return False
+        # macOS calls a window invisible that is only put away, and -1 one that is not there.
+        return visible >= 0 if sys.platform == "darwin" else visible > 0
 
     def close(self) -> None:
         """Take it from the screen."""

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -29,6 +30,8 @@ LEAST_SIZE, LARGEST_SIZE = 16, 1024
 
 #: Pictures that are handed to a process at once.
 CHUNK = 16
+#: Windows waits for no more at once.
+MOST_ON_WINDOWS = 61
 
 Verdict = Literal["taken", "no face", "several faces", "damaged"]
 
@@ -158,6 +161,8 @@ def _outcomes(how: Cut, jobs: Sequence[Job], processes: int) -> Iterator[Iterabl
         finally:
             cv2.setNumThreads(threads)
         return
+    if sys.platform == "win32":
+        processes = min(processes, MOST_ON_WINDOWS)
     executor = ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), _start_process, (how,)
     )

@@ -256,7 +256,7 @@ def check_inside(where: str, path: str) -> None:
     """Raise DataError unless a path, with forward slashes, leads into a folder and stays there."""
     parts = PurePosixPath(path).parts
     if not parts or ".." in parts or path.startswith("/") or re.search(r"[\\\0]|^\w:", path):
-        raise DataError(f"{where}: {path!r} is no path inside the folder")
+        raise DataError(f"{where}: {path!r} is no path inside the folder, with forward slashes")
 
 
 def check_probabilities(where: str, values: Sequence[float], labels: Sequence[str]) -> None:
