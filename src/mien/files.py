@@ -104,7 +104,7 @@ def check_writable(folder: Path) -> None:
         trial.open("xb").close()
         trial.unlink()
     except OSError as error:
-        error.filename = error.filename or str(folder)  # where the folder that one is in is gone
+        error.filename = str(folder)
         raise
 
 
