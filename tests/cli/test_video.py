@@ -152,7 +152,7 @@ def test_globs_and_folders_named_by_digits_are_taken(folder: Path, tmp_path: Pat
         (["--out", "FOLDER/{name}.mp4"], "face.mp4: would be written over one of the videos"),
         (["--bars"], "bars are drawn into the annotated video, and there is none (--out)"),
         (["--start", "50"], "face.mp4: ends at 0.88 s, expected to begin at 50 s"),
-        (["--plot", "/proc/{name}.png"], "No such file or directory: '/proc/"),
+        (["--plot", "/proc/{name}.png"], "No such file or directory: '/proc'"),
         (["--start", "5", "--end", "2"], "end_s is 2.0, expected more than start_s, 5.0"),
         (["--model", "none.onnx"], "none.onnx"),
     ],
