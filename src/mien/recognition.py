@@ -227,8 +227,11 @@ class EmotionRecognition:
 
     def _found(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """The faces of a frame, largest first; a caller's own detector may draw into its copy."""
-        is_own = isinstance(self._detector, RetinaFace | MTCNN)
-        return _checked_faces(self._detector.detect(frame_rgb if is_own else frame_rgb.copy()))
+        if isinstance(self._detector, RetinaFace | MTCNN):
+            faces = self._detector.detect(frame_rgb)
+        else:
+            faces = _checked_faces(self._detector.detect(frame_rgb.copy()))
+        return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
     def _cuts(
         self, frame_rgb: NDArray[np.uint8], faces: Sequence[DetectedFace]
@@ -356,8 +359,7 @@ def _checked_faces(faces: Any) -> list[DetectedFace]:
         raise ImageError(
             f"the detector gave a {type(faces).__name__}, expected a list of mien.DetectedFace"
         )
-    checked = [_checked_face(face) for face in faces]
-    return sorted(checked, key=lambda face: face.box[2] * face.box[3], reverse=True)
+    return [_checked_face(face) for face in faces]
 
 
 def _as_faces(boxes: Any) -> list[DetectedFace]:
