@@ -68,6 +68,11 @@ def test_the_temperature_stays_usual_where_all_or_none_is_right(
     assert low < fit_temperature(np.array([[5.0, 0.0]] * 20), np.full(20, label)) < high
 
 
+def test_very_large_logits_have_a_temperature_too() -> None:
+    logits, labels = drawn_faces(100)
+    assert fit_temperature((1e20 * logits).astype(np.float32), labels) == pytest.approx(np.exp(6))
+
+
 @pytest.mark.parametrize("scale", [0.6, 1])
 def test_confidence_is_near_accuracy_where_the_few_faces_are_all_right(scale: float) -> None:
     logits, labels = drawn_faces(10_000, spread=30)

@@ -88,7 +88,7 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
     answers are right. Newton's method in the logarithm, kept within steps of one half, finds it.
     Source: Guo et al. 2017, arXiv 1706.04599, but for the prior.
     """
-    rows = np.arange(len(labels))
+    rows, logits = np.arange(len(labels)), logits.astype(np.float64)  # large ones are squared
     log_inverse = 0.0
     for _ in range(100):
         inverse = np.exp(log_inverse)
