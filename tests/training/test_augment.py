@@ -136,6 +136,16 @@ def test_faces_come_nearer_and_go_farther() -> None:
     assert 1.1 < sides.max() < 1.27
 
 
+@pytest.mark.parametrize("largest", [0.0, 0.1, 1.2, 2.0, 10.0])
+def test_the_deviation_of_the_blur_reaches_as_far_as_is_said(largest: float) -> None:
+    places = torch.arange(97) - 48
+    dot = ((places[:, None] == 0) & (places == 0)).float().expand(256, 1, 97, 97)
+    across = changed(dot, blur_share=1.0, blur=largest).sum(dim=(1, 2))
+    deviations = (across * places**2).sum(dim=1).div(across.sum(dim=1)).sqrt()
+    expected = largest if largest > 1 else 0  # so narrow a bell lies within one pixel
+    assert deviations.max() == pytest.approx(expected, rel=0.03, abs=1e-3)
+
+
 def test_a_lower_resolution_blurs_fine_patterns_into_grey() -> None:
     places = torch.arange(48)
     pattern = ((places + places[:, None]) % 2).float().expand(4, 1, 48, 48)

@@ -149,10 +149,10 @@ def _lower_resolution(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tens
 def _blur(faces: Tensor, config: TrainingConfig, draw: Draw) -> Tensor:
     """Gaussian blur, first along the rows and then along the columns, for the chosen images."""
     chosen = draw.chosen(config.blur_share).flatten()
-    deviation = draw.uniform(0.3, max(0.3, config.blur)).view(-1, 1)[chosen]
-    if len(deviation) == 0:
+    deviation = draw.uniform(min(0.3, config.blur), config.blur).view(-1, 1)[chosen]
+    if len(deviation) == 0 or config.blur == 0:
         return faces
-    reach = math.ceil(2 * max(0.3, config.blur))
+    reach = math.ceil(3 * config.blur)
     places = torch.arange(-reach, reach + 1, device=faces.device)
     kernel = torch.exp(-((places / deviation) ** 2) / 2)
     kernel = (kernel / kernel.sum(dim=1, keepdim=True)).unsqueeze(1)  # (M, 1, 2 reach + 1)
