@@ -8,6 +8,7 @@ Usage: python recipes/average.py FIRST.pt|.ckpt TRAINING.ckpt [TRAINING.ckpt ...
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,9 +77,9 @@ def measure_normalisation(network: nn.Module, faces: Tensor) -> None:
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
+        norm.momentum = None  # a plain mean over the batches, which are about equal
         norm.train()
-    for batch in torch.split(faces, BATCH):
+    for batch in torch.tensor_split(faces, math.ceil(len(faces) / BATCH)):
         network(batch)
     for norm in norms:
         norm.momentum = 0.1

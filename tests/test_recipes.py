@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from mien.datasets.ferplus import read_split
 from mien.model_file import open_model
 from mien.training.config import TrainingConfig, read_settings
-from mien.training.data import training_data
+from mien.training.data import image_tensor, training_data
 from mien.training.networks import build_network
+from mien.training.run import TrainingRun
 from tests.made import write_ferplus
 
 ROOT = Path(__file__).parents[1]
@@ -166,6 +167,24 @@ def test_the_mean_of_a_run_and_its_own_result_is_the_result(
     ends = [weights, checkpoint, str(tmp_path / "other.ckpt"), str(ferplus_dir), str(between)]
     done = recipe(sys.executable, script, *ends)
     assert "the trainings differ in labels: (" in done.stderr
+
+
+def test_all_faces_count_the_same_where_normalisation_is_measured_anew(tmp_path: Path) -> None:
+    write_ferplus(tmp_path / "data", {"FER2013Train": 513})  # one more than a batch
+    run = TrainingRun.begin(TrainingConfig(network="residual_xs", device="cpu", threads=1))
+    run.save(tmp_path / "run.ckpt")
+    ends = [str(tmp_path / name) for name in ("run.ckpt", "run.ckpt", "data", "mean.ckpt")]
+    done = recipe(sys.executable, str(RECIPES / "average.py"), *ends)
+    assert done.returncode == 0, done.stderr
+    measured = torch.load(tmp_path / "mean.ckpt", weights_only=True)["average"]
+    faces = image_tensor(read_split(tmp_path / "data", "train").images, 48).float() / 255
+    kernel = run.average.get_submodule("stem.1")
+    with torch.no_grad():
+        answers = kernel(F.pixel_unshuffle((faces - 0.5) / 0.25, 2))
+    mean, variance = answers.mean(dim=(0, 2, 3)), answers.var(dim=(0, 2, 3))
+    limit = 0.02 * variance.sqrt().min().item()
+    torch.testing.assert_close(measured["stem.2.running_mean"], mean, rtol=0, atol=limit)
+    torch.testing.assert_close(measured["stem.2.running_var"], variance, rtol=0.02, atol=0)
 
 
 def test_face_weights_scale_as_they_did(ferplus_dir: Path, tmp_path: Path) -> None:
