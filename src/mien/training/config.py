@@ -23,7 +23,7 @@ class TrainingConfig:
     """The settings of one training run.
 
     Probabilities are shares of the images of a batch; ranges of the augmentation are the largest
-    change to either side, drawn evenly for each image.
+    change to either side, drawn evenly for each image, but a lower resolution for each batch.
 
     Raises:
         ConfigError: a value is of the wrong kind or out of its range.
