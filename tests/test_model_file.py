@@ -233,10 +233,16 @@ def test_metadata_that_lack_a_key_are_refused(
         ("labels", [*EMOTIONS[:7], "neutral"], "expected two or more, all different"),
         ("labels", ["neutral"], "expected two or more, all different"),
         ("labels", "abcdefgh", "labels"),
+        ("labels", [*EMOTIONS[:7], None], "the label None is no name"),
+        ("labels", [*EMOTIONS[:7], ""], "the label '' is no name"),
+        ("labels", [*EMOTIONS[:7], "x" * 1_000_001], "is no name"),
+        ("labels", [*EMOTIONS[:7], "\ud800"], "the metadata are damaged"),
         ("landmarks", [[0.5, 0.5]] * 4, "4 landmarks, expected 5"),
         ("landmarks", [[0.5, 0.5, 0.5]] * 5, "the metadata are damaged"),
         ("landmarks", [[NOT_A_NUMBER, 0.5]] * 5, "landmarks"),
         ("input_size", 47, r"expected 'faces' uint8 [N, 47, 47]"),
+        ("input_size", 0, "the input size is 0, expected 1 to 1024"),
+        ("input_size", 20_000, "the input size is 20000, expected 1 to 1024"),
         ("input_size", "large", "the metadata are damaged"),
         ("input_size", float("inf"), "the metadata are damaged"),
         ("calibration", [1, 2], "the metadata are damaged"),
@@ -315,6 +321,38 @@ def test_a_model_of_seven_classes_works(tmp_path: Path, astronaut: NDArray[np.ui
     assert face["emotion"] in labels
     assert recognition.show(astronaut).shape == astronaut.shape
     assert len(recognition.run_on_faces([astronaut[:50], astronaut[50:120]])) == 2
+
+
+@pytest.mark.parametrize(
+    ("weights", "rows", "said"),
+    [
+        (NOT_A_NUMBER, [], "the model gives logits that are no finite numbers"),
+        (float("inf"), [], "the model gives logits that are no finite numbers"),
+        (0, [1], "the model gives 1 rows of logits, expected 2, one a face"),
+        (0, [3, 4], "the model can't be computed"),
+    ],
+)
+def test_answers_that_are_none_are_told(
+    weights: float,
+    rows: list[int],
+    said: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = write_small_model(tmp_path / "small.onnx")
+    model = onnx.load(path)
+    (stored,) = model.graph.initializer
+    values = np.full((48 * 48, 7), weights, np.float32)
+    stored.CopyFrom(onnx.numpy_helper.from_array(values, "weights"))
+    if rows:  # they are taken from the faces' logits
+        model.graph.node[2].output[0] = "all"
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(rows), "rows_taken"))
+        model.graph.node.append(helper.make_node("Gather", ["all", "rows_taken"], ["logits"]))
+    path.write_bytes(model.SerializeToString())
+    recognition = EmotionRecognition(model=path)
+    with pytest.raises(ModelError, match=f"^{said}"):
+        recognition.run_on_faces([np.full((48, 48), 200, np.uint8)] * 2)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", PACKAGED)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 METADATA_KEY = "mien"
+#: No network for faces is larger, in pixels; a cut of this side takes a megabyte.
+LARGEST_INPUT = 1024
+#: Characters of a label, which is drawn and printed.
+LONGEST_LABEL = 1000
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,8 @@ class ModelMetadata:
                 raise ModelError(
                     f"format version {values['format_version']!r}, expected {FORMAT_VERSION}"
                 )
-            if not isinstance(values["labels"], list):
-                raise ModelError(f"the labels are {values['labels']!r}, expected a list of names")
             metadata = cls(
-                labels=tuple(map(str, values["labels"])),
+                labels=_names(values["labels"]),
                 input_size=int(values["input_size"]),
                 landmarks=tuple((float(x), float(y)) for x, y in values["landmarks"]),
                 calibration=_calibration(values["calibration"]),
@@ -105,6 +107,8 @@ class ModelMetadata:
             raise ModelError(
                 f"the labels are {list(self.labels)}, expected two or more, all different"
             )
+        if not 1 <= self.input_size <= LARGEST_INPUT:
+            raise ModelError(f"the input size is {self.input_size}, expected 1 to {LARGEST_INPUT}")
         if len(self.landmarks) != len(LANDMARK_NAMES):
             raise ModelError(f"{len(self.landmarks)} landmarks, expected {len(LANDMARK_NAMES)}")
         if not np.isfinite(self.landmarks).all() or not np.ptp(self.landmarks, axis=0).any():
@@ -192,6 +196,16 @@ def read_model(model: str | Path) -> bytes:
         raise ModelError(f"the model is {model!r}, expected a path or a packaged model") from None
     except OSError as error:
         raise ModelError(f"{model}: can't be read ({error.strerror})") from error
+
+
+def _names(labels: Any) -> tuple[str, ...]:
+    if not isinstance(labels, list):
+        raise ModelError(f"the labels are {labels!r:.100}, expected a list of names")
+    for label in labels:
+        if not isinstance(label, str) or not 1 <= len(label) <= LONGEST_LABEL:
+            raise ModelError(f"the label {label!r:.100} is no name")
+        label.encode()  # JSON can hold halves of characters
+    return tuple(labels)
 
 
 def _calibration(values: dict[str, Any]) -> CalibrationParameters:

@@ -42,7 +42,7 @@ def create_session(
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(threads) or _confined_to()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised
     # Threads that spin while they wait would take the cores from a second session.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(
