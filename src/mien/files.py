@@ -23,7 +23,10 @@ VIDEO_SUFFIXES = {
 
 
 def files_in(folder: Path, suffixes: Container[str]) -> list[Path]:
-    """What lies in a folder and has one of these endings, by name; what is hidden is left out.
+    """What lies in a folder and has one of these endings, by name.
+
+    What is hidden is left out, and so are folders, pipes and devices, of which some never end.
+    Links that lead nowhere are taken, so that whoever opens them tells.
 
     Raises:
         OSError: the folder can't be read.
@@ -31,7 +34,9 @@ def files_in(folder: Path, suffixes: Container[str]) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir()
+        if path.suffix.lower() in suffixes
+        and not path.name.startswith(".")
+        and (path.is_file() or not path.exists())
     )
 
 

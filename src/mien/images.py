@@ -185,6 +185,8 @@ def _opened(file: str | Path | BinaryIO) -> Iterator[BinaryIO]:
     """A file on the disk as it is, or the content of what may come bit by bit."""
     if isinstance(file, str | Path):
         with open(file, "rb") as opened:  # noqa: PTH123 - an empty path would be the folder here
+            if stat.S_ISCHR(os.fstat(opened.fileno()).st_mode):  # it may never end
+                raise ImageError(f"{file}: a device, expected a picture")
             yield opened if _is_on_disk(opened) else io.BytesIO(opened.read())
     elif _is_on_disk(file):
         yield file

@@ -181,6 +181,17 @@ def test_a_folder_named_like_a_picture_is_left_out_of_its_folder(folder: Path) -
     assert [line["image"] for line in lines_of(stdout)] == ["a.jpg", "grey.png"]
 
 
+@on_posix
+def test_pipes_and_devices_are_left_out_of_their_folder(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (folder / "device.png").symlink_to("/dev/null")
+    done = in_process(".", "--json")
+    assert [line["image"] for line in lines_of(done.stdout)] == ["a.jpg", "grey.png"]
+    assert ".: 3 other files or folders in it are left out\n" in done.stderr
+    code, _, (error,) = run("device.png")
+    assert (code, error) == (1, "mien: device.png: a device, expected a picture")
+
+
 def test_a_file_whose_name_looks_like_a_glob_is_taken(folder: Path) -> None:
     (folder / "grey.png").rename(folder / "[x].png")
     code, stdout, _ = run("[x].png", "--json")
