@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -206,6 +207,18 @@ def test_names_are_printed_as_they_are(name: str, folder: Path) -> None:
     assert name in stdout
     _, _, (error,) = run(f"no {name}")
     assert f"no {name}" in error
+
+
+@on_posix
+def test_control_characters_of_names_do_nothing(folder: Path) -> None:
+    (folder / "grey.png").rename(folder / "\x1b[2J\nmien: fine\r.png")
+    (folder / "\x9bJ\n.png").write_text("no picture")
+    done = in_process(".")
+    assert "\\x1b[2J\\nmien: fine\\r.png " in done.stdout
+    assert errors_of(done.stderr) == [
+        "mien: \\x9bJ\\n.png: not a whole picture or of a format that mien does not read"
+    ]
+    assert not re.search(r"[\x1b\x9b\r]", done.stdout + done.stderr)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")

@@ -1,5 +1,6 @@
 """Results on standard output; errors, notes and progress on standard error."""
 
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDEST = 10_000
+#: Characters that move the cursor, begin a line or command a terminal.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -32,12 +35,12 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """Print a remark to standard error."""
-    errors.print(text, markup=False)
+    errors.print(_harmless(text), markup=False)
 
 
 def error(text: str) -> None:
     """Print an error to standard error."""
-    errors.print(f"mien: {text}", style="red", markup=False)
+    errors.print(f"mien: {_harmless(text)}", style="red", markup=False)
 
 
 class Bar:
@@ -100,4 +103,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """Text with what standard output can't hold written out, as bytes of file names may be."""
     encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return _harmless(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _harmless(text: str) -> str:
+    """A line of text in which control characters, which names may hold, do nothing."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
