@@ -320,6 +320,14 @@ def sound(path: Path) -> None:
         add_silence(container, container.add_stream("aac", rate=16000), 0.5)
 
 
+def huge(path: Path) -> None:
+    with av.open(str(path), "w", format="mov") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 10_001, 10_000, "gray"
+        frame = av.VideoFrame.from_ndarray(np.zeros((10_000, 10_001), np.uint8), format="gray")
+        container.mux(stream.encode(frame))
+
+
 def song_with_a_cover(path: Path) -> None:
     with av.open(str(path), "w", format="matroska") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
@@ -339,6 +347,7 @@ def song_with_a_cover(path: Path) -> None:
         (lambda path: path.write_text("a text\n" * 999), "can't be read as a video"),
         (picture, "is a picture, expected a video"),
         (sound, "holds no video"),
+        (huge, "10001 x 10000 pixels, expected at most 100 million"),
         (song_with_a_cover, "holds no video"),
         (Path.mkdir, "holds no pictures"),
     ],
@@ -352,6 +361,25 @@ def test_what_is_no_video_is_refused_in_one_line(
         recognition.stream(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_frame_that_is_huge_though_the_file_tells_of_small_ones_is_damage(tmp_path: Path) -> None:
+    huge(tmp_path / "huge.mov")
+    with (
+        av.open(str(tmp_path / "huge.mov")) as given,
+        av.open(str(tmp_path / "film.mov"), "w") as container,
+    ):
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64), np.uint8), format="gray")
+        container.mux(stream.encode(frame))
+        packet = av.Packet(bytes(next(given.demux())))
+        packet.stream, packet.pts, packet.dts = stream, 1, 1
+        packet.time_base = Fraction(1, 25)
+        container.mux(packet)
+    frames, error = read_until_error(tmp_path / "film.mov")
+    assert [frame.image_rgb.shape for frame in frames] == [(48, 64, 3)]
+    assert " after 0.04 s" in error
 
 
 def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.errors import SourceError
+from mien.images import MOST_PIXELS
 from mien.sources.clock import CLOSE_S, COUNTING_FORMAT, MICROSECONDS, Clock
 from mien.sources.source import Image, Source, TimedFrame
 
@@ -121,6 +122,13 @@ class Video(Source):
                 continue
             if stream.codec_context is None:
                 raise SourceError(f"{self.name}: nothing here can decode its video")
+            if stream.width * stream.height > MOST_PIXELS:
+                raise SourceError(
+                    f"{self.name}: {stream.width} x {stream.height} pixels, expected at most "
+                    f"{MOST_PIXELS // 1_000_000} million"
+                )
+            # Later frames may be larger than the container says.
+            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             return stream
         raise SourceError(f"{self.name}: holds no video")
 
