@@ -66,7 +66,7 @@ def test_a_settings_file_is_read(tmp_path: Path) -> None:
     assert (config.epochs, config.labels) == (9, ("happiness", "anger"))
 
 
-@pytest.mark.parametrize("content", [None, b"epochs = ", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [None, b"epochs = ", b"\xff\xfe", b"a = " + b"[" * 9999])
 def test_an_unreadable_settings_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "settings.toml"
     if content is not None:
