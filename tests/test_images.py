@@ -3,6 +3,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -338,6 +339,19 @@ def test_a_picture_that_is_too_large_is_refused_undecoded(side: int, tmp_path: P
     path = write(tmp_path, "large.png", empty_png(side, side))  # decoding it would say "not whole"
     with pytest.raises(ImageError, match=r"large\.png: (too large|.*at most 100 million)"):
         read_image(path)
+
+
+def test_sixteen_bits_take_little_more_memory_than_eight(tmp_path: Path) -> None:
+    peaks = []
+    for kind in (np.uint8, np.uint16):
+        cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((1000, 1000), kind))
+        read_image(tmp_path / "grey.png")  # loads what is loaded once
+        tracemalloc.start()
+        read_image(tmp_path / "grey.png")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    eight, sixteen = peaks
+    assert sixteen < eight + 5_000_000
 
 
 def test_sixteen_bits_become_eight(tmp_path: Path) -> None:

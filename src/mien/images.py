@@ -232,8 +232,8 @@ def _decode(image: Image.Image) -> NDArray[np.uint8]:
     if turn is not None:
         image = image.transpose(turn)
     if image.mode.startswith("I"):  # 16 bit a pixel, whatever the byte order
-        values = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
+        values = np.asarray(image).clip(0, 65535)
+        image = Image.fromarray((values >> 8).astype(np.uint8))
     return np.array(image.convert("RGB"), dtype=np.uint8)
 
 
