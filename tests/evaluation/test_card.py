@@ -399,6 +399,15 @@ def test_what_is_of_another_kind_is_told_as_damage(
         read_report(tmp_path)
 
 
+def test_votes_in_a_report_are_no_markup(reports: Path, tmp_path: Path) -> None:
+    values = json.loads((reports / "test" / "scores.json").read_text())
+    strange = {"votes": "<script>alert(1)</script>\n# Head"}
+    (tmp_path / "scores.json").write_text(json.dumps(values | strange))
+    write_card(tmp_path / "card.md", read_report(tmp_path))
+    text = (tmp_path / "card.md").read_text()
+    assert "by the \\<script>alert(1)\\</script> # Head\n" in text
+
+
 @pytest.mark.parametrize(
     "changed", [{"kinds": {}}, {"likeness_auroc": 2}, {"uncertain": [1]}, {"kinds": [1]}], ids=str
 )

@@ -110,7 +110,7 @@ def card_text(
     return Template(_template()).substitute(
         model=PurePath(report.model).name,
         labels=_escaped(", ".join(report.labels)),
-        data=_bullets(_data(report)),
+        data=_bullets(map(_escaped, _data(report))),
         sets=FERPLUS_SETS if is_of_ferplus else "These sets say what their pictures are.",
         labels_limit=FERPLUS_LABELS if is_of_ferplus else "",
         summary=_table(("", ""), _summary(report)),
@@ -380,4 +380,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is, also in a table; class names may hold anything."""
-    return re.sub(r"[\\|*<&`\[]", r"\\\g<0>", text)
+    return re.sub(r"[\\|*<&`\[]", r"\\\g<0>", " ".join(text.split()))
