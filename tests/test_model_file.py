@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from mien import EmotionRecognition, ModelError
 from mien.labels import EMOTIONS
 from mien.model_file import METADATA_KEY, ModelMetadata, open_model
-from mien.models import PACKAGED, PackagedModel, read_packaged
+from mien.models import PACKAGED, read_packaged
 
 Values = dict[str, Any]
 NOT_A_NUMBER = float("nan")
@@ -171,19 +171,13 @@ def test_a_name_that_no_file_can_have_is_refused(name: str | Path) -> None:
     assert str(caught.value) == f"the model is {name!r}, expected a path or a packaged model"
 
 
-@pytest.mark.parametrize(
-    ("entry", "said"),
-    [
-        (PackagedModel("default.onnx", 64 * "0"), "damaged"),
-        (PackagedModel("gone.onnx", 64 * "0"), "missing"),
-    ],
-)
+@pytest.mark.parametrize(("name", "said"), [("default", "damaged"), ("gone", "missing")])
 def test_the_packaged_model_is_checked(
-    entry: PackagedModel, said: str, monkeypatch: pytest.MonkeyPatch
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PACKAGED, "default", entry)
-    with pytest.raises(ModelError, match=f"{entry.file}: the packaged model is {said}"):
-        EmotionRecognition()
+    monkeypatch.setitem(PACKAGED, name, 64 * "0")
+    with pytest.raises(ModelError, match=f"{name}.onnx: the packaged model is {said}"):
+        EmotionRecognition(model=name)
 
 
 def test_an_onnx_file_without_metadata_is_refused(packaged: Any, tmp_path: Path) -> None:

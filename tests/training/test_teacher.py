@@ -168,7 +168,7 @@ def test_a_model_can_be_trained_on() -> None:
         TrainingConfig.from_dict(plain), faces=torch.tensor(images)[:, None] / 255
     )
     assert run.not_given == []
-    assert run.initial_digest == PACKAGED["default"].sha256
+    assert run.initial_digest == PACKAGED["default"]
     with torch.no_grad():
         seen = torch.from_numpy(images)[:, None] / 255
         torch.testing.assert_close(run.average(seen).logits, logits, atol=0.01, rtol=0.01)

@@ -2,28 +2,14 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
 
 from mien.errors import ModelError
 
-
-class PackagedModel(NamedTuple):
-    """A model file in this folder and its SHA-256."""
-
-    file: str
-    sha256: str
-
-
+#: SHA-256 of NAME.onnx in this folder, by that name.
 PACKAGED = {
-    "default": PackagedModel(
-        "default.onnx", "03e7027814fa4a5ce72a8906706663a29cfcff07dda1a27dc19240baa6906e03"
-    ),
-    "default-int8": PackagedModel(
-        "default-int8.onnx", "46708de87a67d90901ea50fb0510641bdacbee22d5e184005c83dc010069fade"
-    ),
-    "ferplus-alone": PackagedModel(
-        "ferplus-alone.onnx", "f8b081086ab87a465d8f88da45917cb2130cea1a568aa9766739052bf3ed2636"
-    ),
+    "default": "03e7027814fa4a5ce72a8906706663a29cfcff07dda1a27dc19240baa6906e03",
+    "default-int8": "46708de87a67d90901ea50fb0510641bdacbee22d5e184005c83dc010069fade",
+    "ferplus-alone": "f8b081086ab87a465d8f88da45917cb2130cea1a568aa9766739052bf3ed2636",
 }
 
 
@@ -33,11 +19,11 @@ def read_packaged(name: str) -> bytes:
     Raises:
         ModelError: the file is missing or is not the one that was packaged.
     """
-    path = Path(__file__).parent / PACKAGED[name].file
+    path = Path(__file__).parent / f"{name}.onnx"
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the packaged model is missing; install mien again") from error
-    if hashlib.sha256(content).hexdigest() != PACKAGED[name].sha256:
+    if hashlib.sha256(content).hexdigest() != PACKAGED[name]:
         raise ModelError(f"{path}: the packaged model is damaged; install mien again")
     return content

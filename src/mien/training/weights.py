@@ -51,7 +51,7 @@ def is_model(name: str) -> bool:
 def file_digest(name: str) -> str:
     """SHA-256 of a file, or of a packaged model."""
     if name in PACKAGED:
-        return PACKAGED[name].sha256
+        return PACKAGED[name]
     return hashlib.sha256(Path(name).read_bytes()).hexdigest()
 
 
