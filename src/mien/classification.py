@@ -32,10 +32,7 @@ def classify(session: "onnxruntime.InferenceSession", faces: NDArray[np.uint8]) 
         for start in range(0, max(len(faces), 1), LARGEST_BATCH)
     ]
     outputs = [_answers(session, batch) for batch in batches]
-    if len(outputs) == 1:
-        return outputs[0]
-    logits, embedding = zip(*outputs, strict=True)
-    return Classification(np.concatenate(logits), np.concatenate(embedding))
+    return Classification(*map(np.concatenate, zip(*outputs, strict=True)))
 
 
 def _answers(session: "onnxruntime.InferenceSession", faces: NDArray[np.uint8]) -> Classification:
