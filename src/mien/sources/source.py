@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -28,7 +28,7 @@ class TimedFrame(NamedTuple):
     time_s: float
 
 
-class Source(AbstractContextManager["Source"]):
+class Source:
     """Frames with their times, to be read once; closed at the end of a `with`.
 
     Attributes:
