@@ -99,9 +99,7 @@ def _opened_file(path: Path, every: int, start_s: float, end_s: float | None) ->
 
 
 def _check_seconds(start_s: float, end_s: float | None) -> None:
-    for name, value in (("start_s", start_s), ("end_s", end_s)):
-        if name == "end_s" and value is None:
-            continue
+    for name, value in (("start_s", start_s), ("end_s", 0 if end_s is None else end_s)):
         if not is_time(value, 0):
             raise ConfigError(f"{name} is {value!r}, expected seconds from 0")
     if end_s is not None and end_s <= start_s:
