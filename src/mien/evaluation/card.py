@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from mien.datasets.vote_table import EDITIONS, TABLE_EDITION
-from mien.errors import ConfigError, DataError
+from mien.errors import DataError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import ClassScores, class_scores
 from mien.evaluation.report import (
@@ -32,7 +32,7 @@ from mien.evaluation.report import (
 )
 from mien.evaluation.robustness import ChangeScores
 from mien.evaluation.stored_report import Provenance, StoredReport
-from mien.files import replacing
+from mien.files import check_no_folder, replacing
 
 FERPLUS_SETS = """\
 The pictures are those of FER-2013 (Goodfellow et al. 2013): grey, 48 pixels wide, found by a web
@@ -69,8 +69,7 @@ def write_card(
         ConfigError: the path is a folder.
         DataError: the other report is on the same split, on other data, or on another model.
     """
-    if not path.name or path.is_dir():
-        raise ConfigError(f"{path}: is a folder, expected the name of a file")
+    check_no_folder(path)
     if other is not None:
         _check_other(report, other)
     from mien.evaluation.figures import confusion_figure, reliability_figure, risk_coverage_figure
