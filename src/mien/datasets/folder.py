@@ -73,7 +73,7 @@ def prepare(
     if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(images)):
         raise ConfigError(f"{out}: lies in the folder of pictures, {images}; choose another place")
     mapped = {} if class_map is None else read_class_map(class_map)
-    report: dict[str, int] = {"pictures": 0}
+    report = Counter({"pictures": 0})
     pictures = from_folders(images, report) if table is None else from_table(images, table)
     if group is not None and any(picture.group for picture in pictures):
         raise ConfigError("--group: the table has a column for groups already")
@@ -116,7 +116,7 @@ def _nothing_left(images: Path, report: Mapping[str, int]) -> str:
 
 
 def _answers(
-    pictures: Sequence[Labelled], mapped: Mapping[str, str], report: dict[str, int]
+    pictures: Sequence[Labelled], mapped: Mapping[str, str], report: Counter[str]
 ) -> tuple[tuple[str, ...], dict[str, Answer]]:
     """The labels of the set, and what each picture that is taken shows, by its path."""
     columns = [name for name, _ in pictures[0].probabilities]
@@ -131,16 +131,16 @@ def _answers(
     answers = {}
     for picture in pictures:
         if not picture.name and not picture.probabilities:
-            _count(report, "pictures outside of the class folders")
+            report["pictures outside of the class folders"] += 1
         elif (answer := _answer(picture, emotion_of, labels)) is None:
             why = picture.name if not emotion_of.get(picture.name, "-") else "by half"
-            _count(report, f"pictures of a class that is left out: {why}")
+            report[f"pictures of a class that is left out: {why}"] += 1
         else:
             answers[picture.path] = answer
             if answer.probabilities:
                 own = answer.probabilities[labels.index(answer.emotion)]
                 if own < max(answer.probabilities):
-                    _count(report, "pictures whose label is not the most probable: taken")
+                    report["pictures whose label is not the most probable: taken"] += 1
     return tuple(labels), answers
 
 
@@ -170,13 +170,13 @@ def _splits(
     valid_share: float | None,
     test_share: float | None,
     seed: int,
-    report: dict[str, int],
+    report: Counter[str],
 ) -> dict[str, str]:
     """The split of every picture that is taken, by its path."""
     split_of = {name: split or "train" for name, split in given.items()}
     shares = _shares(set(given.values()), valid_share, test_share)
     for name in on_another_side(members, split_of):
-        _count(report, "pictures whose group, or a copy, is validated or tested on: left out")
+        report["pictures whose group, or a copy, is validated or tested on: left out"] += 1
         del split_of[name]
     pool = [member for member in members if split_of.get(member.name) == "train"]
     return split_of | drawn_splits(pool, shares, seed)
@@ -222,7 +222,3 @@ def _faces(
             )
         )
     return tuple(faces)
-
-
-def _count(report: dict[str, int], what: str) -> None:
-    report[what] = report.get(what, 0) + 1

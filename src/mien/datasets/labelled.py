@@ -50,7 +50,7 @@ class Labelled:
     probabilities: tuple[tuple[str, float], ...] = ()
 
 
-def from_folders(images: Path, report: dict[str, int]) -> list[Labelled]:
+def from_folders(images: Path, report: Counter[str]) -> list[Labelled]:
     """The pictures under a folder, by path: `happy/...`, or `train/happy/...`.
 
     The outermost folders are splits if all that hold pictures are called so. Pictures outside of
@@ -191,13 +191,13 @@ def _is_picture(path: Path) -> bool:
     return True
 
 
-def _pictures(images: Path, report: dict[str, int]) -> Iterator[tuple[str, ...]]:
+def _pictures(images: Path, report: Counter[str]) -> Iterator[tuple[str, ...]]:
     """The parts of their paths; the other files are counted."""
     for folder, names in walk(images):
         parts = folder.relative_to(images).parts
         pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
         if len(pictures) < len(names):
-            report[NO_PICTURES] = report.get(NO_PICTURES, 0) + len(names) - len(pictures)
+            report[NO_PICTURES] += len(names) - len(pictures)
         for name in pictures:
             check_text("/".join(path := (*parts, name)))
             yield path
