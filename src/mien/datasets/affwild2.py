@@ -16,8 +16,6 @@ from mien.errors import ConfigError, DataError
 from mien.files import PICTURE_SUFFIXES
 from mien.labels import EMOTIONS
 
-DEFAULT_PER_VIDEO = 8
-
 #: Frames that are taken lie at least this far apart: a second at 30 frames a second.
 LEAST_GAP = 30
 
@@ -41,7 +39,7 @@ def prepare(
     frames: Sequence[Path],
     annotations: Sequence[Path],
     out: Path,
-    per_video: int = DEFAULT_PER_VIDEO,
+    per_video: int = 8,
     size: int = Cut.size,
     seed: int = 0,
     keep_other: bool = False,
