@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.classification import Classification
 from mien.datasets.csv_file import csv_line
 from mien.errors import ConfigError
 from mien.evaluation.certainty import Certainty
 from mien.evaluation.metrics import ClassScores, Estimate, Scores, Share
-from mien.evaluation.robustness import ChangedFaces, ChangeScores
+from mien.evaluation.robustness import ChangeScores
 from mien.evaluation.validation import Validation, Validations
 from mien.files import check_writable, replacing
 
@@ -127,13 +128,17 @@ def _write(folder: Path, result: Validation, scores: dict[str, Any]) -> None:
     contents = {
         "report.html": report_page(result),
         "scores.json": json.dumps(scores, indent=1) + "\n",
-        "logits.csv": _csv_text(head, _output_rows(result)),
+        "logits.csv": _csv_text(
+            head,
+            _output_rows(result, range(len(result.names)), result.outputs, result.face_likeness),
+        ),
     }
     if result.robustness is not None:
+        scored = np.flatnonzero(result.scored)
         rows = (
             (one.scores.change, *row)
             for one in result.robustness
-            for row in _changed_rows(result, one)
+            for row in _output_rows(result, scored, one.outputs, one.face_likeness)
         )
         contents["robustness.csv"] = _csv_text(("change", *head), rows)
     with ExitStack() as all_or_none:
@@ -309,24 +314,16 @@ def _robustness_section(changes: Sequence[ChangeScores]) -> str:
     return f"<h2>Changes of the picture</h2>\n<table>{rows}</table>"
 
 
-def _output_rows(result: Validation) -> Iterator[tuple[object, ...]]:
-    for name, label, logits, likeness in zip(
-        result.names, result.majority, result.outputs.logits, result.face_likeness, strict=True
-    ):
-        yield (name, label or "", *_numbers(logits), f"{likeness:.9g}")
-
-
-def _changed_rows(result: Validation, changed: ChangedFaces) -> Iterator[tuple[object, ...]]:
-    scored = np.flatnonzero(result.scored)
-    for row, logits, likeness in zip(
-        scored, changed.outputs.logits, changed.face_likeness, strict=True
-    ):
-        yield (result.names[row], result.majority[row], *_numbers(logits), f"{likeness:.9g}")
-
-
-def _numbers(logits: NDArray[np.float32]) -> list[str]:
-    """Numbers of 32 bits in as many digits as give them back exactly."""
-    return [f"{logit:.9g}" for logit in logits.tolist()]
+def _output_rows(
+    result: Validation,
+    faces: Iterable[int],
+    outputs: Classification,
+    face_likeness: NDArray[np.float64],
+) -> Iterator[tuple[object, ...]]:
+    """What is said of some faces, in as many digits as give numbers of 32 bits back exactly."""
+    for face, logits, likeness in zip(faces, outputs.logits.tolist(), face_likeness, strict=True):
+        values = (f"{value:.9g}" for value in (*logits, likeness))
+        yield (result.names[face], result.majority[face] or "", *values)
 
 
 def _csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
