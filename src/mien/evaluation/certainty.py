@@ -5,6 +5,7 @@ N faces with a label each, C classes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,7 @@ COVERAGES = tuple((100 - 5 * step) / 100 for step in range(20))
 TOLD_COVERAGE = 0.85
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(NamedTuple):
     """What calibration makes of a network's outputs: probability (N, C), the rest (N,)."""
 
     probability: Floats
@@ -50,12 +50,7 @@ class Answers:
 
     def select(self, rows: Mask) -> "Answers":
         """The answers that `rows` (N,) picks."""
-        return Answers(
-            self.probability[rows],
-            self.uncertainty[rows],
-            self.face_likeness[rows],
-            self.is_uncertain[rows],
-        )
+        return Answers._make(values[rows] for values in self)
 
     def right(self, labels: Integers) -> Mask:
         """Which answers (N,) are the labels (N,)."""
