@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 
 from mien.datasets.vote_table import first_of_each_name, read_label_file, read_vote_table
 from mien.datasets.vote_table import votes_array as as_array
-from mien.datasets.votes import RULES, strict_majority, training_targets, without_outliers
-from mien.errors import ConfigError
+from mien.datasets.votes import RULES, soft_targets, strict_majority, without_outliers
 from mien.labels import EMOTIONS, VOTE_COLUMNS
 
 Votes = dict[str, int]
@@ -20,7 +19,7 @@ def row(votes: Votes) -> NDArray[np.int64]:
 
 def targets(votes: Votes, mode: str) -> Targets | None:
     """The targets above zero, or None if the face is dropped."""
-    found, kept = training_targets(row(votes), mode)
+    found, kept = RULES[mode](row(votes))
     assert found.shape == (1, 8)
     shares = {name: share for name, share in zip(EMOTIONS, found[0], strict=True) if share}
     if not kept[0]:
@@ -188,14 +187,9 @@ def test_strict_majority_gives_labels_and_minus_one_where_there_is_none() -> Non
 def test_kept_rows_are_distributions_and_dropped_rows_zero(mode: str) -> None:
     votes = np.random.default_rng(0).multinomial(10, [0.1] * 10, size=500)
     votes[::2, 3] += 8
-    found, kept = training_targets(votes, mode)
+    found, kept = RULES[mode](votes)
     assert 0 < kept.sum() < 500
     np.testing.assert_allclose(found.sum(axis=1), kept)
-
-
-def test_another_rule_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'hard' is none of soft, majority"):
-        training_targets(row({}), "hard")
 
 
 PUBLISHED = [
@@ -232,7 +226,7 @@ def test_published_counts_hold(
     assert strict_majority(of_rows)[1].sum() == rows
     assert strict_majority(of_images)[1].sum() == images
     assert strict_majority(as_array(labels))[1].sum() == repository
-    assert training_targets(of_rows, "soft")[1].sum() == soft
+    assert soft_targets(of_rows)[1].sum() == soft
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ConfigError
 from mien.labels import NO_CLASS
 
 Floats = NDArray[np.float64]
@@ -108,17 +107,6 @@ RULES: dict[str, Callable[[Integers], tuple[Floats, Mask]]] = {
     "crossentropy": crossentropy_targets,
     "multi_target": multi_target_targets,
 }
-
-
-def training_targets(votes: Integers, mode: str) -> tuple[Floats, Mask]:
-    """Targets (N, K) and rows kept (N,) by one of `RULES`.
-
-    Raises:
-        ConfigError: `mode` is no rule.
-    """
-    if mode not in RULES:
-        raise ConfigError(f"label mode {mode!r} is none of {', '.join(RULES)}")
-    return RULES[mode](votes)
 
 
 def known_targets(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mien import alignment
 from mien.datasets.faces import FaceSet
-from mien.datasets.votes import known_targets, majority_places, training_targets
+from mien.datasets.votes import RULES, known_targets, majority_places
 from mien.errors import ConfigError, DataError
 from mien.training.config import TrainingConfig
 
@@ -150,7 +150,7 @@ def _labelled(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Images and targets (N, K) to learn from."""
     targets, keep = known_targets(
-        *training_targets(faces.votes, config.label_mode), faces.labels, config.labels
+        *RULES[config.label_mode](faces.votes), faces.labels, config.labels
     )
     if keep.sum() < 2:
         raise DataError(
