@@ -12,13 +12,14 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise, product
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
+from mien.number import is_number
 from mien.results import DetectedFace
 from mien.sessions import create_session
 
@@ -260,16 +261,13 @@ def _parts(side: int, scale: float) -> list[Part]:
 
 def check_min_face_size(min_face_size: float | None) -> None:
     """Raise ConfigError unless it is pixels above 0, or None."""
-    if min_face_size is not None and not (
-        isinstance(min_face_size, int | float | np.integer | np.floating)
-        and 0 < min_face_size < float("inf")
-    ):
+    if min_face_size is not None and not (is_number(min_face_size) and min_face_size > 0):
         raise ConfigError(f"min_face_size is {min_face_size!r}, expected pixels above 0")
 
 
-def is_score(value: object) -> bool:
+def is_score(value: Any) -> bool:
     """Whether it is a number that a detector's score can have, from 0 to 1."""
-    return isinstance(value, int | float | np.integer | np.floating) and 0 <= float(value) <= 1
+    return is_number(value) and 0 <= value <= 1
 
 
 def _scaled(frame_rgb: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from mien.errors import ConfigError, ImageError
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.mtcnn import MTCNN
+from mien.number import is_number
 from mien.results import DetectedFace, FaceAnswer, FaceResult, found_face
 from mien.sessions import CUDA, usable_cores
 from mien.smoothing import Smoother
@@ -378,9 +379,7 @@ def _checked_face(face: Any) -> DetectedFace:
         raise ImageError(
             f"the detector gave a list of {type(face).__name__}, expected mien.DetectedFace"
         )
-    if face.score is not None and not (
-        isinstance(face.score, int | float | np.integer | np.floating) and np.isfinite(face.score)
-    ):
+    if face.score is not None and not is_number(face.score):
         raise ImageError(f"the detector's score is {face.score!r}, expected a number or None")
     score = None if face.score is None else float(face.score)
     if face.landmarks is None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError
+from mien.number import is_number
 
 Floats = NDArray[np.float64]
 
@@ -30,10 +31,7 @@ class Smoother:
     """
 
     def __init__(self, time_constant_s: float) -> None:
-        if (
-            not isinstance(time_constant_s, int | float | np.integer | np.floating)
-            or not 0 <= time_constant_s < math.inf
-        ):
+        if not is_number(time_constant_s) or time_constant_s < 0:
             raise ConfigError(f"smoothing_s is {time_constant_s!r}, expected seconds from 0")
         self._time_constant_s = time_constant_s
         self._states: dict[int, tuple[float, Floats]] = {}

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from mien.errors import ConfigError
 from mien.files import part_of
 from mien.images import check_rgb
+from mien.number import is_number
 from mien.soundtrack import SoundTrack
-from mien.sources.source import is_time
 
 if TYPE_CHECKING:
     import av
@@ -93,7 +93,7 @@ class VideoWriter:
         if self._is_closed:
             raise ConfigError(f"{self.path}: a frame came after the video was closed")
         check_rgb(image_rgb)
-        if not is_time(time_s, 0):
+        if not is_number(time_s) or time_s < 0:
             raise ConfigError(f"time_s is {time_s!r}, expected seconds from 0")
         import av
         from av.video.frame import PictureType

@@ -9,7 +9,8 @@ import numpy as np
 
 from mien.errors import ImageError, SourceError
 from mien.images import to_rgb
-from mien.sources.source import FRAMES_PER_SECOND, Source, TimedFrame, is_time
+from mien.number import is_number
+from mien.sources.source import FRAMES_PER_SECOND, Source, TimedFrame
 
 
 class Frames(Source):
@@ -67,7 +68,7 @@ def _timed(frame: tuple[Any, ...], number: int, last_s: float) -> tuple[Any, flo
     if len(frame) != 2:
         raise SourceError(f"frame {number} is a tuple of {len(frame)}, expected image and seconds")
     image, time_s = frame
-    if not is_time(time_s, last_s):
+    if not is_number(time_s) or time_s < last_s:
         told = f"an array {time_s.shape}" if isinstance(time_s, np.ndarray) else repr(time_s)
         raise SourceError(f"frame {number} is at {told}, expected seconds from {last_s} on")
     return image, float(time_s)

@@ -8,10 +8,11 @@ import numpy as np
 
 from mien.errors import ConfigError, SourceError
 from mien.files import PICTURE_SUFFIXES
+from mien.number import is_number
 from mien.sources.camera import Camera
 from mien.sources.frames import Frames
 from mien.sources.pictures import Pictures
-from mien.sources.source import Source, is_time
+from mien.sources.source import Source
 from mien.sources.video_file import Video
 
 
@@ -100,7 +101,7 @@ def _opened_file(path: Path, every: int, start_s: float, end_s: float | None) ->
 
 def _check_seconds(start_s: float, end_s: float | None) -> None:
     for name, value in (("start_s", start_s), ("end_s", 0 if end_s is None else end_s)):
-        if not is_time(value, 0):
+        if not is_number(value) or value < 0:
             raise ConfigError(f"{name} is {value!r}, expected seconds from 0")
     if end_s is not None and end_s <= start_s:
         raise ConfigError(f"end_s is {end_s!r}, expected more than start_s, {start_s!r}")

@@ -1,9 +1,7 @@
 """What every source is: frames with their times."""
 
-import math
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +52,3 @@ class Source:
 
     def close(self) -> None:
         """Let go of files and devices."""
-
-
-def is_time(value: Any, least_s: float) -> bool:
-    """Whether it is seconds, from the least on."""
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    with suppress(OverflowError):  # of whole numbers beyond all others
-        return is_number and least_s <= float(value) < math.inf
-    return False
