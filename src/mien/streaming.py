@@ -1,39 +1,31 @@
 """Frames in, frames with followed faces out, one after the other."""
 
-import atexit
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, Self, cast
+from typing import NamedTuple, Protocol, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.decoding import Decoder, room_for
 from mien.results import DetectedFace, FaceResult, TrackedFace
 from mien.scenes import SceneCuts
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame
 from mien.tracking import LONGEST_MOTION_S, Tracker
-from mien.workers import CLOSING_S, Workers
+from mien.workers import Workers
 
 Image = NDArray[np.uint8]
 
-#: Whoever waits for a frame wakes so often: on Windows, Ctrl-C does not wake them before
-#: Python 3.14.
-WAKING_S = 0.2
-#: Frames that are decoded before they are asked for.
-DECODED_AHEAD = 4
 #: Frames at most that wait for their faces.
 MOST_WAITING = 64
 #: Frames at most whose faces are classified together: one in which they are looked for, and those
 #: in which they are followed after it.
 MOST_TOGETHER = 8
-#: What frames may take in memory that are decoded, looked at, or classified, each.
-MOST_BYTES = 200_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +149,7 @@ def _results(
     scenes = SceneCuts()
     shape: tuple[int, ...] = ()
     try:
-        with _Decoder(source) as decoder:
+        with Decoder(source) as decoder:
             for place, frame in enumerate(decoder.frames()):
                 job = None
                 is_cut = scenes.is_cut(frame.image_rgb, frame.time_s)
@@ -165,7 +157,7 @@ def _results(
                     job = pool.submit(analyst.find, frame.image_rgb)
                 shape = frame.image_rgb.shape
                 waiting.append(_Awaited(frame, job, is_cut))
-                room = _room(ahead, frame)
+                room = room_for(ahead, frame)
                 while waiting and (len(waiting) > room or _is_ready(waiting)):
                     follower.follow(waiting)
                 yield from follower.results(min(room, 2 * MOST_TOGETHER))
@@ -179,11 +171,6 @@ def _results(
         raise
     finally:
         pool.close()
-
-
-def _room(most: int, frame: TimedFrame) -> int:
-    """How many frames of a size may wait: so many, or less where they are large."""
-    return min(most, max(1, MOST_BYTES // frame.image_rgb.nbytes))
 
 
 def _is_ready(waiting: _Waiting) -> bool:
@@ -312,72 +299,3 @@ def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:
             faces.append(DetectedFace(box, face.score, landmarks))
             track_ids.append(track_id)
     return _Followed(frame, faces, track_ids, last.looked_s)
-
-
-class _Decoder:
-    """Reads a source in a thread of its own, a few frames ahead.
-
-    Of a live source only the newest frame is kept. The thread closes the source.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._ready: deque[TimedFrame] = deque()
-        self._change = threading.Condition()
-        self._error: BaseException | None = None
-        self._is_done = self._is_closed = False
-        self._thread = threading.Thread(target=self._read, name="mien decoder", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        atexit.register(self._close)  # inside a decoder a thread must not outlive the interpreter
-        return self
-
-    def __exit__(self, *_reason: object) -> None:
-        atexit.unregister(self._close)
-        self._close()
-
-    def _close(self) -> None:
-        with self._change:
-            self._is_closed = True
-            self._change.notify_all()
-        self._thread.join(CLOSING_S)
-
-    def _read(self) -> None:
-        try:
-            with self._source:
-                for frame in self._source:
-                    if not self._take(frame):
-                        return
-        except BaseException as error:  # raised again once the frames before it are done
-            self._error = error
-        with self._change:
-            self._is_done = True
-            self._change.notify_all()
-
-    def _take(self, frame: TimedFrame) -> bool:
-        with self._change:
-            if self._source.is_live:
-                self._ready.clear()
-            room = _room(DECODED_AHEAD, frame)
-            self._change.wait_for(lambda: self._is_closed or len(self._ready) < room)
-            self._ready.append(frame)
-            self._change.notify_all()
-            return not self._is_closed
-
-    def frames(self) -> Iterator[TimedFrame]:
-        """The frames that could be read."""
-        while True:
-            with self._change:
-                while not (self._ready or self._is_done):
-                    self._change.wait(WAKING_S)
-                if not self._ready:
-                    return
-                frame = self._ready.popleft()
-                self._change.notify_all()
-            yield frame
-
-    def raise_error(self) -> None:
-        """Raise what ended the source before its time, if anything did."""
-        if self._error is not None:
-            raise self._error
