@@ -3,22 +3,19 @@
 Source of the form: Mitchell et al., "Model Cards for Model Reporting", 2019, arXiv 1810.03993.
 """
 
-import json
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from itertools import zip_longest
 from pathlib import Path, PurePath
 from string import Template
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from mien.datasets.vote_table import EDITIONS, TABLE_EDITION
 from mien.errors import DataError
 from mien.evaluation.certainty import Certainty
+from mien.evaluation.markdown import bullets, code_block, escaped, table
 from mien.evaluation.metrics import ClassScores, class_scores
 from mien.evaluation.report import (
     CLASS_HEAD,
@@ -30,6 +27,12 @@ from mien.evaluation.report import (
     percent,
     rate,
 )
+from mien.evaluation.reproduction import (
+    is_of_ferplus,
+    making_commands,
+    measuring_commands,
+    settings_toml,
+)
 from mien.evaluation.robustness import ChangeScores
 from mien.evaluation.stored_report import Provenance, StoredReport
 from mien.files import check_no_folder, replacing
@@ -39,9 +42,6 @@ The pictures are those of FER-2013 (Goodfellow et al. 2013): grey, 48 pixels wid
 search for words of emotion. The labels are those of FER+ (Barsoum et al. 2016): ten people have
 named an expression for each."""
 FERPLUS_LABELS = " Many of the faces are posed, and some are drawn."
-FERPLUS_PREPARATION = (
-    "mien prepare ferplus --fer2013 fer2013.csv --ferplus fer2013new.csv --out ferplus"
-)
 
 #: Classes with fewer faces than this are counted over both splits as well.
 RARE = 50
@@ -105,19 +105,19 @@ def card_text(
     report: StoredReport, other: StoredReport | None, cost: str, made: str | None, pictures: str
 ) -> str:
     """The card in Markdown, its pictures in the folder `pictures` beside it."""
-    is_of_ferplus = _is_of_ferplus(report)
+    only_ferplus = is_of_ferplus(report)
     return Template(_template()).substitute(
         model=PurePath(report.model).name,
-        labels=_escaped(", ".join(report.labels)),
-        data=_bullets(map(_escaped, _data(report))),
-        sets=FERPLUS_SETS if is_of_ferplus else "These sets say what their pictures are.",
-        labels_limit=FERPLUS_LABELS if is_of_ferplus else "",
-        summary=_table(("", ""), _summary(report)),
-        classes=_table(CLASS_HEAD, class_rows(_class_scores(report))),
+        labels=escaped(", ".join(report.labels)),
+        data=bullets(map(escaped, _data(report))),
+        sets=FERPLUS_SETS if only_ferplus else "These sets say what their pictures are.",
+        labels_limit=FERPLUS_LABELS if only_ferplus else "",
+        summary=table(("", ""), _summary(report)),
+        classes=table(CLASS_HEAD, class_rows(_class_scores(report))),
         rare=_rare_classes(report, other),
         calibration_error=f"{report.scores.calibration_error:.2%}",
-        certainty=_bullets(_certainty(report.certainty)),
-        candidates=_table(
+        certainty=bullets(_certainty(report.certainty)),
+        candidates=table(
             ("Class", "Candidates hold it"),
             [
                 (name, percent(held))
@@ -126,10 +126,10 @@ def card_text(
         ),
         not_faces=_not_faces(report),
         robustness=_robustness(report.changes),
-        origin=_bullets(_origin(report.provenance, cost)),
+        origin=bullets(_origin(report.provenance, cost)),
         making=_making(report, made),
-        settings=_toml(_that_count(report.settings)),
-        measuring=_code(_measuring(report, other)),
+        settings=settings_toml(report.settings),
+        measuring=code_block(measuring_commands(report, other)),
         split=report.split,
         pictures=quote(os.fsencode(pictures)),
     )
@@ -137,22 +137,6 @@ def card_text(
 
 def _template() -> str:
     return (files("mien") / "assets" / "model-card.md").read_text(encoding="utf-8")
-
-
-def _is_of_ferplus(report: StoredReport) -> bool:
-    """Whether all that the model learnt from and was measured on is FER+."""
-    return _editions(report) <= set(EDITIONS.values())
-
-
-def _is_by_ferplus(report: StoredReport) -> bool:
-    """Whether all that it was measured on is FER+."""
-    return set(report.votes.split("; ")) <= set(EDITIONS.values())
-
-
-def _editions(report: StoredReport) -> set[str]:
-    """Whose votes the model learnt from and was measured by."""
-    known = [one.votes for one in report.provenance.data.values()] + [report.votes]
-    return {edition for votes in known for edition in votes.split("; ")}
 
 
 def _data(report: StoredReport) -> list[str]:
@@ -214,7 +198,7 @@ def _rare_classes(report: StoredReport, other: StoredReport | None) -> str:
         return ""
     text = (
         f"The rarest classes over the {report.split} and the {other.split} split together:\n\n"
-        f"{_table(CLASS_HEAD, class_rows(rare))}\n\n"
+        f"{table(CLASS_HEAD, class_rows(rare))}\n\n"
     )
     if _is_fitted_on(report) or _is_fitted_on(other):
         text += (
@@ -253,7 +237,7 @@ def _not_faces(report: StoredReport) -> str:
         rows = told + rows
     if not rows:
         return "Not measured."
-    return text + _table(("What the cut shows", "Uncertain", "Area under the ROC curve"), rows)
+    return text + table(("What the cut shows", "Uncertain", "Area under the ROC curve"), rows)
 
 
 def _robustness(changes: Sequence[ChangeScores]) -> str:
@@ -265,7 +249,7 @@ def _robustness(changes: Sequence[ChangeScores]) -> str:
         for one in kept
     ]
     head = ("Change", "Accuracy", "Loss, points", "Uncertain")
-    return f"The loss is against the same faces unchanged.\n\n{_table(head, rows)}"
+    return f"The loss is against the same faces unchanged.\n\n{table(head, rows)}"
 
 
 def _origin(provenance: Provenance, cost: str) -> list[str]:
@@ -306,77 +290,4 @@ def _changes_afterwards(provenance: Provenance) -> list[str]:
 def _making(report: StoredReport, made: str | None) -> str:
     if made is not None:
         return f"{made}\n\nThe settings of the last training:"
-    preparation = [FERPLUS_PREPARATION] if _editions(report) == {TABLE_EDITION} else []
-    folder = _training_dirs(report)
-    training = f"mien train --data-dir {folder} --model-path model.onnx --config settings.toml"
-    commands = [*preparation, training, *_making_small(report.provenance, folder)]
-    return f"{_code(commands)}\n\nwith these `settings.toml`:"
-
-
-def _making_small(provenance: Provenance, folder: str) -> list[str]:
-    kept = provenance.kept_variance
-    options = f"--data-dir {folder} --model-path small.onnx --kept-variance {kept}"
-    if provenance.quantized:
-        return [f"mien quantize model.onnx {options}"]
-    return [f"mien export model.ckpt {options}"] if kept < 1 else []
-
-
-def _measuring(report: StoredReport, other: StoredReport | None) -> list[str]:
-    folder = "ferplus" if _is_by_ferplus(report) else "DATA_DIR"
-    name, split = PurePath(report.model).name, report.split
-    model = f"--data-dir {folder} --model {name}"
-    changed = " --robustness" if report.changes else ""
-    lines = [f"mien validate {model} --split {split}{changed} --report {split}"]
-    if report.not_faces is not None:
-        lines.append(f"python benchmarks/not_faces.py {split} {name}")
-    if other is None:
-        return [*lines, f"mien card {split} --out model-card.md"]
-    return [
-        *lines,
-        f"mien validate {model} --split {other.split} --report {other.split}",
-        f"mien card {split} --other {other.split} --out model-card.md",
-    ]
-
-
-def _training_dirs(report: StoredReport) -> str:
-    """One folder, or more, with the option between them."""
-    train = report.provenance.data.get("train")
-    if train and train.sets:
-        places = range(1, len(train.sets) + 1)
-        return " --data-dir ".join(f"DATA_DIR_{place}" for place in places)
-    return "ferplus" if _is_of_ferplus(report) else "DATA_DIR"
-
-
-def _that_count(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those of a machine, and without those that `mien train` refuses as idle."""
-    idle = {"device", "threads"}
-    if not settings.get("teacher"):
-        idle |= {name for name in settings if name.startswith("teacher_")}
-    elif settings.get("teacher_view") != "whole":
-        idle |= {"teacher_whole_share"}
-    return {name: value for name, value in settings.items() if name not in idle}
-
-
-def _code(lines: Sequence[str]) -> str:
-    return "\n".join(f"    {line}" for line in lines)
-
-
-def _toml(settings: dict[str, Any]) -> str:
-    """Settings as TOML, whose values of these kinds JSON writes in the same way."""
-    return "\n".join(
-        f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()
-    )
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, also in a table; class names may hold anything."""
-    return re.sub(r"[\\|*<&`\[]", r"\\\g<0>", " ".join(text.split()))
+    return f"{code_block(making_commands(report))}\n\nwith these `settings.toml`:"
