@@ -1,12 +1,13 @@
 """The page of a run, in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from string import Template
 
 from benchmarks.comparison.contestants import EMOTION_OF, OURS, PEERS
 from benchmarks.comparison.figures import Accuracy, Figures, FrameTime
 from benchmarks.comparison.frames import FRAMES, HEIGHT, ONE_FACE, WIDTH
 from benchmarks.comparison.throughput import BATCHES
+from mien.evaluation.markdown import table
 
 _PAGE = Template("""# Benchmarks
 
@@ -208,10 +209,3 @@ def percent(one: Accuracy) -> str:
 def mebibytes(size: float | None) -> str:
     """A size in words."""
     return "not measured" if size is None else f"{size:,.0f}"
-
-
-def table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    head = list(head)
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
