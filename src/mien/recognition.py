@@ -14,18 +14,16 @@ from mien.classification import classify
 from mien.detection import Detector, RetinaFace
 from mien.drawing import draw_faces
 from mien.errors import ConfigError, ImageError
+from mien.given_faces import faces_of_boxes, faces_of_detector
 from mien.images import check_color, to_grey, to_rgb
 from mien.model_file import open_model
 from mien.mtcnn import MTCNN
-from mien.number import is_number
 from mien.results import DetectedFace, FaceAnswer, FaceResult, found_face
 from mien.sessions import CUDA, usable_cores
 from mien.smoothing import Smoother
 from mien.sources import open_source
 from mien.streaming import Analysis, FoundFaces, StreamFrame, stream
 
-#: No coordinate in a picture is larger, in pixels.
-FARTHEST = 1e9
 #: Time constant of the smoothing in streams: long against flicker, short against expressions.
 SMOOTHING_S = 0.5
 
@@ -92,7 +90,7 @@ class EmotionRecognition:
             ImageError: the frame or a box can't be taken.
         """
         frame_rgb = to_rgb(frame, color)
-        faces = None if boxes is None else _as_faces(boxes)
+        faces = None if boxes is None else faces_of_boxes(boxes)
         return self._recognise([frame_rgb], faces)[0]
 
     def run_batch(self, frames: Iterable[Any], color: str = "BGR") -> list[list[FaceResult]]:
@@ -231,7 +229,7 @@ class EmotionRecognition:
         if isinstance(self._detector, RetinaFace | MTCNN):
             faces = self._detector.detect(frame_rgb)
         else:
-            faces = _checked_faces(self._detector.detect(frame_rgb.copy()))
+            faces = faces_of_detector(self._detector.detect(frame_rgb.copy()))
         return sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True)
 
     def _cuts(
@@ -353,55 +351,3 @@ def _all_rgb(what: str, pictures: Iterable[Any], color: str) -> list[NDArray[np.
         except ImageError as error:
             raise ImageError(f"{what} {number}: {error}") from error
     return all_rgb
-
-
-def _checked_faces(faces: Any) -> list[DetectedFace]:
-    if not isinstance(faces, Iterable):
-        raise ImageError(
-            f"the detector gave a {type(faces).__name__}, expected a list of mien.DetectedFace"
-        )
-    return [_checked_face(face) for face in faces]
-
-
-def _as_faces(boxes: Any) -> list[DetectedFace]:
-    if not isinstance(boxes, Iterable):
-        raise ImageError(f"boxes is {boxes!r}, expected a list of x, y, width and height in pixels")
-    faces = [DetectedFace(_checked_box(box)) for box in boxes]
-    for face in faces:
-        if max(face.box[2:]) < 1:
-            raise ImageError(f"the box is {face.box}, expected pixels, not shares of the frame")
-    return faces
-
-
-def _checked_face(face: Any) -> DetectedFace:
-    """What a detector gave, as plain numbers: a caller's own may give anything."""
-    if not all(hasattr(face, name) for name in ("box", "score", "landmarks")):
-        raise ImageError(
-            f"the detector gave a list of {type(face).__name__}, expected mien.DetectedFace"
-        )
-    if face.score is not None and not is_number(face.score):
-        raise ImageError(f"the detector's score is {face.score!r}, expected a number or None")
-    score = None if face.score is None else float(face.score)
-    if face.landmarks is None:
-        return DetectedFace(_checked_box(face.box), score)
-    landmarks = _as_numbers(face.landmarks)
-    if landmarks.shape != (5, 2) or not (np.abs(landmarks) < FARTHEST).all():
-        told = f"of shape {landmarks.shape}" if landmarks.shape != (5, 2) else landmarks.tolist()
-        raise ImageError(f"the landmarks are {told}, expected five points (x, y)")
-    return DetectedFace(_checked_box(face.box), score, landmarks)
-
-
-def _checked_box(box: Any) -> tuple[float, float, float, float]:
-    values = _as_numbers(box)
-    if values.shape != (4,) or not (np.abs(values) < FARTHEST).all() or values[2:].min() <= 0:
-        raise ImageError(f"the box is {box!r}, expected x, y, width and height in pixels")
-    x, y, width, height = values.tolist()
-    return x, y, width, height
-
-
-def _as_numbers(values: Any) -> NDArray[np.float64]:
-    """An array of numbers; an empty one of anything else."""
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        return np.empty(0)
