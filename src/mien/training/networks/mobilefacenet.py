@@ -4,7 +4,6 @@ Source: Chen et al. 2018, arXiv 1804.07573. Its layers are named as in the weigh
 foamliu/MobileFaceNet publishes (Apache-2.0), so that `initial_weights` can take them.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -98,8 +97,7 @@ def _as_recognition_input(faces: Tensor) -> Tensor:
     x = x[:, :, : SIDE - FRAME_TOP]  # the frame reaches beyond
     right = SIDE - FRAME_LEFT - FRAME_SIDE
     x = F.pad(x, (FRAME_LEFT, right, FRAME_TOP, 0), mode="replicate")
-    mean = torch.tensor(RGB_MEAN, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(RGB_DEVIATION, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
+    mean, deviation = (x.new_tensor(of).view(1, 3, 1, 1) for of in (RGB_MEAN, RGB_DEVIATION))
     return (x - mean) / deviation
 
 

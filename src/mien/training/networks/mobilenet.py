@@ -5,7 +5,6 @@ those of the face network that HSE_FaceRec_tf publishes (Savchenko 2019, doi
 10.7717/peerj-cs.197).
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,7 +42,7 @@ class MobileNet(nn.Module):
     def forward(self, faces: Tensor) -> NetworkOutput:
         """Faces (N, 1, S, S) from 0 to 1 to logits (N, C) and embedding (N, D)."""
         x = F.interpolate(faces, size=(SIDE, SIDE), mode="bilinear") * 255
-        x = x - torch.tensor(MEANS, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
+        x = x - x.new_tensor(MEANS).view(1, 3, 1, 1)
         embedding = self.layers(x).mean(dim=(2, 3))
         return NetworkOutput(self.head(self.dropout(embedding)), embedding)
 
