@@ -77,7 +77,7 @@ def stages(frame: Image, threads: int) -> dict[str, float]:
 
 
 def print_stages(times: dict[str, float]) -> None:
-    """One stage a line, and the whole beside the two networks."""
+    """One stage per line, and the whole beside the two networks."""
     networks = times["detection's network"] + times["classification's network"]
     rows = {
         "check and convert": times["check and convert"],

@@ -58,7 +58,7 @@ class Placed(NamedTuple):
 
 @dataclass
 class Tally:
-    """What became of the faces of one range of sizes at one setting, an entry a face."""
+    """What became of the faces of one range of sizes at one setting, an entry per face."""
 
     pictures: list[str] = field(default_factory=list)
     found: list[bool] = field(default_factory=list)
@@ -123,7 +123,7 @@ def parse() -> argparse.Namespace:
 
 
 def measure(placed: Iterable[Placed], count: int, name: str) -> dict[float | None, Tally]:
-    """One tally a `min_face_size`; every frame goes through all settings in turn."""
+    """One tally per `min_face_size`; every frame goes through all settings in turn."""
     recognitions = {size: EmotionRecognition(min_face_size=size) for size in MIN_FACE_SIZES}
     tallies = {size: Tally() for size in MIN_FACE_SIZES}
     for one in track(placed, description=name, total=count, transient=True):

@@ -94,7 +94,7 @@ def stages(images: Path, out: Path, how: Cut) -> dict[str, float]:
 
 
 def print_stages(times: dict[str, float], pictures: int) -> None:
-    """One stage a line: milliseconds a picture, and the share of the whole."""
+    """One stage per line: milliseconds per picture, and the share of the whole."""
     for name, spent in times.items():
         print(f"  {name:24} {1000 * spent / pictures:7.3f} ms {spent / times['all']:6.1%}")
     limiting = times["decoding"] + times.get("detection", 0)

@@ -1,7 +1,7 @@
 """Whether training on two data sets reaches what training on all of their faces as one does.
 
 Half of FER+'s Training and Valid is disguised as a second data set: pictures in folders of classes
-with other names, one label a face in place of ten votes (or, with --probabilities, shares of the
+with other names, one label per face in place of ten votes (or, with --probabilities, shares of the
 votes), and no contempt. Both trainings take as many epochs, the one on two sets a few steps fewer,
 since faces led by contempt are left out. Training faces that stand in Valid too are left out of
 both: between sets a training leaves them out, within one it only lists them. Both are scored on

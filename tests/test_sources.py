@@ -458,7 +458,7 @@ def test_a_camera_may_be_opened_and_set_up_by_the_caller(
             assert source.is_live
             frames = iter(source)
             assert [next(frames).number, next(frames).number] == [0, 1]
-            with pytest.raises(SourceError, match="the capture: gives no frames any more"):
+            with pytest.raises(SourceError, match="the capture: delivers no more frames"):
                 next(frames)
         assert capture.is_released
     with pytest.raises(SourceError, match="the capture: there is none, or it is in use"):

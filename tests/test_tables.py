@@ -181,7 +181,7 @@ def test_a_table_goes_on_when_there_is_room_again(tmp_path: Path, name: str) -> 
     with open_table(tmp_path / name, EMOTIONS) as table:
         table.write(first)
         full = (tmp_path / name).stat().st_size + 10
-        with files_of_at_most(full), pytest.raises(OSError, match="can't be written on"):
+        with files_of_at_most(full), pytest.raises(OSError, match="can't be written to"):
             table.write(lost)
         table.write(last)
     with open_table(tmp_path / f"other-{name}", EMOTIONS) as table:
@@ -207,7 +207,7 @@ def test_parquet_keeps_all_rows_before_the_disk_was_full(tmp_path: Path, size: i
     parquet = pytest.importorskip("pyarrow.parquet")
     path, written = tmp_path / "t.parquet", 0
     with files_of_at_most(size), open_table(path, EMOTIONS, is_smoothed=True) as table:
-        message = r"t\.parquet: can't be written on \(File too large\)"
+        message = r"t\.parquet: can't be written to \(File too large\)"
         with pytest.raises(OSError, match=message):  # noqa: PT012 (how many rows fit is not known)
             for written in range(10_000):
                 table.write(frame(written, face(1)))
@@ -228,7 +228,7 @@ def test_no_room_for_parquet_at_all_leaves_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
 def test_a_full_device_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).symlink_to("/dev/full")
-    message = rf"{name}: can't be written on \(No space left on device\)"
+    message = rf"{name}: can't be written to \(No space left on device\)"
     with pytest.raises(OSError, match=message):  # noqa: SIM117
         with open_table(tmp_path / name, EMOTIONS, is_smoothed=False) as table:
             table.write(FRAMES[0])

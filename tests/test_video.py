@@ -111,7 +111,7 @@ def test_sound_may_change_its_channels_and_rate(tmp_path: Path) -> None:
 
 def test_a_picture_too_wide_for_the_codec_is_an_error_of_the_file(tmp_path: Path) -> None:
     with (
-        pytest.raises(OSError, match=r"out\.mp4: can't be written on"),
+        pytest.raises(OSError, match=r"out\.mp4: can't be written to"),
         VideoWriter(tmp_path / "out.mp4") as writer,
     ):
         writer.write(np.zeros((16, 16_400, 3), dtype=np.uint8), 0.0)
@@ -205,7 +205,7 @@ def test_a_full_disk_leaves_what_was_written(tmp_path: Path) -> None:
     limit = whole.stat().st_size // 2
     command = [sys.executable, "-c", WRITES_UNTIL_THE_DISK_IS_FULL, str(out), str(limit)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{out}: can't be written on (File too large)\n"
+    assert done.stdout == f"{out}: can't be written to (File too large)\n"
     times, _ = read(out)
     assert 25 <= len(times) < 200
     assert times == pytest.approx([number * STEP_S for number in range(len(times))], abs=1e-4)

@@ -205,7 +205,7 @@ def test_a_full_disk_leaves_what_was_recorded(desk: Desk, tmp_path: Path) -> Non
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, before[1]))
     try:
-        with pytest.raises(OSError, match=r"webcam-1\.mp4: can't be written on"):
+        with pytest.raises(OSError, match=r"webcam-1\.mp4: can't be written to"):
             deque(map(desk.viewer.take, frames[1:]), maxlen=0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

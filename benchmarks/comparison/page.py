@@ -123,7 +123,7 @@ def summary(times: Sequence[FrameTime]) -> str:
 
 
 def frame_table(times: Sequence[FrameTime]) -> str:
-    """A row a contestant: its time on every frame, as such and as a ratio to mien's."""
+    """A row per contestant: its time on every frame, as such and as a ratio to mien's."""
     head = ["", *(f"{frame}, {unit}" for frame in FRAMES for unit in ("ms", "ratio", "found"))]
     of = {(one.name, one.frame): one for one in times}
     rows = []
@@ -148,7 +148,7 @@ def stage_table(figures: Figures) -> str:
 
 
 def throughput_table(figures: Figures) -> str:
-    """A row a number of threads, a column a size of batch."""
+    """A row per number of threads, a column per size of batch."""
     speed = {(one.threads, one.batch): one.faces_a_second for one in figures.throughputs}
     rows = [
         [str(threads), *(f"{speed[threads, batch]:,.0f}" for batch in BATCHES)]
@@ -187,7 +187,7 @@ def test_sentence(accuracies: Sequence[Accuracy]) -> str:
 
 
 def footprint_table(figures: Figures) -> str:
-    """A row a contestant."""
+    """A row per contestant."""
     rows = [
         [f"{one.name}, {one.version}", mebibytes(one.peak_mib), mebibytes(one.install_mib)]
         for one in figures.footprints

@@ -34,7 +34,7 @@ def picture(figures: Figures) -> Figure:
 
 
 def draw_times(axes: Axes, figures: Figures) -> None:
-    """Two bars a contestant."""
+    """Two bars per contestant."""
     names = list(dict.fromkeys(one.name for one in figures.frame_times))
     places = np.arange(len(names))
     for side, (frame, color) in enumerate(zip(FRAMES, (BLUE, ORANGE), strict=True)):
@@ -60,7 +60,7 @@ def draw_stages(axes: Axes, figures: Figures) -> None:
 
 
 def draw_throughputs(axes: Axes, figures: Figures) -> None:
-    """One line a number of threads."""
+    """One line per number of threads."""
     counts = dict.fromkeys(one.threads for one in figures.throughputs)
     for threads, (color, line) in zip(counts, LINES, strict=False):
         points = [one for one in figures.throughputs if one.threads == threads]
@@ -83,7 +83,7 @@ def draw_throughputs(axes: Axes, figures: Figures) -> None:
 
 
 def draw_accuracies(axes: Axes, figures: Figures) -> None:
-    """A bar a package, on Valid."""
+    """A bar per package, on Valid."""
     shown = [one for one in figures.accuracies if one.split == "valid"]
     values = [100 * (one.share.value or 0.0) for one in shown]
     title = "Right on FER+ Valid, %" if shown else "Accuracy: not measured"
@@ -93,7 +93,7 @@ def draw_accuracies(axes: Axes, figures: Figures) -> None:
 def draw_bars(
     axes: Axes, title: str, names: Sequence[str], values: Sequence[float], form: str
 ) -> None:
-    """A bar a name, with its value in words; a value of 0 was not measured."""
+    """A bar per name, with its value in words; a value of 0 was not measured."""
     colors = [BLUE if name.startswith("mien") else GREY for name in names]
     bars = axes.barh(range(len(names)), values, 0.6, color=colors)
     axes.bar_label(bars, [f" {form.format(value)}" if value else " ?" for value in values])

@@ -45,7 +45,7 @@ def as_deepface(faces: Iterable[FaceResult]) -> list[dict[str, Any]]:
 
 
 def as_pyfeat(frames: Iterable[StreamFrame]) -> list[dict[str, Any]]:
-    """As the rows of py-feat's tables (`Fex`): one a face, with py-feat's columns.
+    """As the rows of py-feat's tables (`Fex`): one per face, with py-feat's columns.
 
     `pandas.DataFrame(as_pyfeat(frames))` makes the table.
 

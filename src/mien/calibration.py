@@ -1,6 +1,6 @@
 """From logits and embeddings to what a result says about itself.
 
-All arrays hold one face a row; C classes, D embedding dimensions.
+All arrays hold one face per row; C classes, D embedding dimensions.
 """
 
 import numpy as np

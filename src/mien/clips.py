@@ -47,7 +47,7 @@ def analyse_clips(
         processes: how many videos are analysed at the same time.
 
     Returns:
-        One outcome a job.
+        One outcome per job.
 
     Raises:
         MienError: a setting can't be taken.

@@ -44,7 +44,7 @@ Box = Sequence[int]
 
 
 def draw_faces(image_rgb: Picture, faces: Sequence[FaceResult], bars: bool = False) -> Picture:
-    """A new picture (H, W, 3) with a box and a label a face.
+    """A new picture (H, W, 3) with a box and a label for each face.
 
     An uncertain answer has a broken box, a hollow label and a question mark. Sizes follow those
     of the picture and of the face.
@@ -52,7 +52,7 @@ def draw_faces(image_rgb: Picture, faces: Sequence[FaceResult], bars: bool = Fal
     Args:
         image_rgb: the picture (H, W, 3); it is not changed.
         faces: what to draw; where they overlap, the first lies on top.
-        bars: by each face, draw a panel with a bar an emotion, as long as its probability. A
+        bars: beside each face, draw a panel with one bar per emotion, as long as its probability. A
             picture that is too small for a readable panel gets none.
 
     Raises:
@@ -114,7 +114,7 @@ def _label(face: FaceResult, size: int) -> Image.Image:
 
 
 def _panel(face: FaceResult, size: int) -> Image.Image:
-    """A row an emotion on a dark plate: its name, a bar, its probability."""
+    """A row per emotion on a dark plate: its name, a bar, its probability."""
     size = max(TINY_SIZE, round(0.85 * size))
     names = [_writing(name, size) for name in face["emotions"]]
     margin, bar_width, share_width = 1 + size // 3, 5 * size, _writing(">99%", size).width

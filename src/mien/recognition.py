@@ -1,4 +1,4 @@
-"""The way of a frame: from pixels to one result a face."""
+"""The way of a frame: from pixels to one result per face."""
 
 from collections.abc import Generator, Iterable, Sequence
 from copy import copy
@@ -41,7 +41,7 @@ class EmotionRecognition:
             "ferplus-alone".
         detector: "retinaface", "mtcnn" (with `mien[mtcnn]`), or an object with
             `detect(frame_rgb)`.
-        threads: how many threads a network may take; 0 for one a core. MTCNN takes those of
+        threads: how many threads a network may take; 0 for one per core. MTCNN takes those of
             `torch.set_num_threads`.
         min_face_size: the smallest face to find, in pixels. None is the detector's own choice:
             RetinaFace then looks at every frame at 640 pixels along its longer side; see
@@ -83,7 +83,7 @@ class EmotionRecognition:
                 detected then.
 
         Returns:
-            One result a face, largest first, or in the order of `boxes`; an empty list if
+            One result per face, largest first, or in the order of `boxes`; an empty list if
             there is none.
 
         Raises:
@@ -140,9 +140,9 @@ class EmotionRecognition:
                 number of a camera or an open `cv2.VideoCapture` of one, an iterable of frames
                 (images, or pairs of image and seconds), or a `mien.sources.Source`.
             color: the order of the channels of an iterable's images.
-            every: of so many frames one is analysed.
-            detect_every: in one of so many analysed frames faces are looked for; between, they
-                are followed by their motion.
+            every: analyse every n-th frame.
+            detect_every: look for faces in every n-th analysed frame; in between, they are
+                followed by their motion.
             smoothing_s: time constant of the smoothing of each face's probabilities; 0: none. By
                 default half a second, and none for a folder of pictures, which may have nothing to
                 do with one another.
@@ -186,7 +186,7 @@ class EmotionRecognition:
             frame: the picture; it is not changed.
             return_type: the order of the channels returned, "BGR" or "RGB".
             color: the order of the frame's channels.
-            bars: by each face, draw a bar an emotion, as long as its probability.
+            bars: beside each face, draw one bar per emotion, as long as its probability.
 
         Raises:
             ImageError: the frame can't be taken.
@@ -198,7 +198,7 @@ class EmotionRecognition:
 
     @cached_property
     def _single_threaded(self) -> "EmotionRecognition":
-        """The same with one thread a network."""
+        """The same with one thread per network."""
         other = copy(self)
         other._threads, other._model = 1, self._model.with_threads(self._device, 1)
         if isinstance(self._detector, RetinaFace):  # others have no threads of ours
@@ -245,7 +245,7 @@ class EmotionRecognition:
         return cuts
 
     def _answers(self, cuts: Sequence[NDArray[np.uint8]]) -> list[FaceAnswer]:
-        """One answer a cut (S, S): emotions, and how far to trust them."""
+        """One answer per cut (S, S): emotions, and how far to trust them."""
         return self._described(*self._classified(cuts))
 
     def _classified(

@@ -31,7 +31,7 @@ def create_session(
     Args:
         content: the ONNX file.
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
-        threads: how many threads one call may take; 0 for one a core that may be used.
+        threads: how many threads one call may take; 0 for one per usable core.
 
     Raises:
         ConfigError: there is no such device here, or no such number of threads.

@@ -36,7 +36,7 @@ class StreamFrame:
         number: its place in what is read of the source, from 0 on.
         image_rgb: the picture, RGB (H, W, 3).
         time_s: when it is shown, in seconds from the source's beginning.
-        faces: one result a face, largest first, with `track_id`; where smoothing is on,
+        faces: one result per face, largest first, with `track_id`; where smoothing is on,
             `raw_emotions` are the probabilities before it.
     """
 

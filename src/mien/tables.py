@@ -1,6 +1,6 @@
 """Records of a stream or of pictures as tables: CSV, JSON Lines, Parquet; written as they come.
 
-One row a face and analysed frame or picture, and one row for one without a face, so that none is
+One row per face and analysed frame or picture, and one row for one without a face, so that none is
 lost. The columns are those of `columns` and `picture_columns`.
 """
 
@@ -90,7 +90,7 @@ class Table(ABC):
         Raises:
             ConfigError: it is no frame of a stream, the table is of pictures or closed, or a face
                 tells other emotions apart than the table.
-            OSError: the file can't be written on; what was written before stays.
+            OSError: the file can't be written to; what was written before stays.
         """
         if not isinstance(frame, StreamFrame):
             raise ConfigError(f"a {type(frame).__name__} came, expected a frame of 'stream'")
@@ -102,7 +102,7 @@ class Table(ABC):
         self._add({"image": name}, faces)
 
     def _add(self, place: Row, faces: Sequence[FaceResult]) -> None:
-        """A row a face; a cell without a value is None."""
+        """A row per face; a cell without a value is None."""
         if self._file.closed:
             raise ConfigError(f"{self.path}: rows came after the table was closed")
         if not place.keys() <= set(self._columns):
@@ -182,7 +182,7 @@ class TextTable(Table):
             with suppress(OSError):  # a device has no length
                 self._file.truncate(self._length)
                 self._file.seek(self._length)
-            raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
+            raise OSError(f"{self.path}: can't be written to ({error.strerror})") from error
         self._length += len(content)
 
     def close(self) -> None:
@@ -274,7 +274,7 @@ class ParquetTable(Table):
             length = self._file.seek(0, os.SEEK_END)
             _write_all(self._file, bytes(max(0, end - length)))
         except OSError as error:
-            raise OSError(f"{self.path}: can't be written on ({error.strerror})") from error
+            raise OSError(f"{self.path}: can't be written to ({error.strerror})") from error
         finally:
             self._file.seek(place)
         self._room_end = end

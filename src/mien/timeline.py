@@ -130,7 +130,7 @@ class Timeline:
         )
 
     def draw(self, path: str | Path) -> None:
-        """Draw the probabilities over time, a row a person, as a PNG."""
+        """Draw the probabilities over time, a row per person, as a PNG."""
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
 

@@ -176,7 +176,7 @@ class VideoWriter:
         except (OSError, av.FFmpegError) as error:
             self._is_broken = True
             reason = getattr(error, "strerror", None) or error
-            raise OSError(f"{self.path}: can't be written on ({reason})") from error
+            raise OSError(f"{self.path}: can't be written to ({reason})") from error
 
     def _put_in_place(self) -> None:
         """Close everything, cut off what is no whole fragment, and give the file its name."""

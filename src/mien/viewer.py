@@ -110,7 +110,7 @@ class Viewer:
         """Show a new frame, unless the picture stands still, and record it.
 
         Raises:
-            OSError: the recording can't be written on; what was written before stays.
+            OSError: the recording can't be written to; what was written before stays.
         """
         if self._newest is not None:
             step_s = frame.time_s - self._newest.time_s

@@ -1,6 +1,6 @@
 """Threads that compute ahead.
 
-Those of `concurrent.futures` take no work any more once the main thread has ended, though other
+Those of `concurrent.futures` take no more work once the main thread has ended, though other
 threads of the program go on, and no program ends before them, whatever they wait for.
 """
 

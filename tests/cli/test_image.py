@@ -318,7 +318,7 @@ def test_a_table_on_a_full_disk_does_not_stop_the_pictures(
     assert code == 1
     assert stdout.count("happiness") == (2 if not as_json else 2 * 3)
     assert "grey.png" in stdout
-    full = "t.csv: can't be written on (No space left on device)"
+    full = "t.csv: can't be written to (No space left on device)"
     assert error == f"mien: {full}; it holds nothing from a.jpg on"
 
 
@@ -333,7 +333,7 @@ def test_a_table_ends_before_the_first_picture_that_it_can_not_hold(folder: Path
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert code == 1
     assert stdout.count("happiness") == 2
-    told = "t.csv: can't be written on (File too large); it holds nothing from sub/a.jpg on"
+    told = "t.csv: can't be written to (File too large); it holds nothing from sub/a.jpg on"
     assert error == f"mien: {told}"
     assert (folder / "t.csv").read_bytes() == (folder / "one.csv").read_bytes()
 

@@ -102,7 +102,7 @@ def test_a_full_disk_leaves_a_table_of_whole_rows(film: Path, tmp_path: Path) ->
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert code == 1
-    assert stderr.splitlines()[-1] == f"mien: {table}: can't be written on (File too large)"
+    assert stderr.splitlines()[-1] == f"mien: {table}: can't be written to (File too large)"
     assert table.read_text().endswith("\n")
 
 
@@ -211,7 +211,7 @@ def test_a_camera_that_is_unplugged_ends_with_a_line_and_a_table(
     table = tmp_path / "t.csv"
     code, stderr = run("--no-window", "--table", table)
     assert code == 1
-    assert stderr.splitlines()[-1] == "mien: camera 0: gives no frames any more"
+    assert stderr.splitlines()[-1] == "mien: camera 0: delivers no more frames"
     assert len(times(table)) == 1
 
 

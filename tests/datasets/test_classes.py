@@ -61,7 +61,7 @@ def test_a_map_names_drops_and_keeps(tmp_path: Path) -> None:
         ("1,surprise\n", "line 1: the header is '1,surprise', expected 'class,emotion'"),
         ("class,emotion\n1\n", "line 2: 1 columns, expected 2"),
         ("class,emotion\njoy,hapiness\n", "line 2: emotion 'hapiness', expected one of neutral,"),
-        ("class,emotion\na,fear\nA,\n", "line 3: class 'a' stands twice"),
+        ("class,emotion\na,fear\nA,\n", "line 3: class 'a' appears twice"),
     ],
 )
 def test_a_broken_map_is_an_error_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -277,7 +277,7 @@ def test_a_folder_without_label_file_is_no_data_set(tmp_path: Path, folder: str)
 
 def test_an_empty_label_file_is_refused(tmp_path: Path) -> None:
     split = write_split(tmp_path, {})
-    with pytest.raises(DataError, match=f"{split / 'label.csv'}: no rows, expected one an image"):
+    with pytest.raises(DataError, match=f"{split / 'label.csv'}: no rows, expected one per image"):
         read_split(tmp_path, "test")
 
 

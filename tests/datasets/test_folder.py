@@ -515,11 +515,11 @@ def test_a_class_that_is_kept_is_not_told_as_left_out(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("path,lable\n", "line 1: the header is 'path,lable', expected the columns path and label"),
-        ("path,label,label\n", "line 1: a column stands twice in 'path,label,label'"),
+        ("path,label,label\n", "line 1: a column appears twice in 'path,label,label'"),
         ("path,label\na.png\n", "line 2: 1 columns, expected 2"),
         ("path,label\nb.png,sad\n", "line 2: there is no picture .*b.png"),
-        ("path,label\na.png,sad\na.png,sad\n", "line 3: 'a.png' stands twice"),
-        ("path,label\na.png,sad\n.//a.png,fear\n", "line 3: 'a.png' stands twice"),
+        ("path,label\na.png,sad\na.png,sad\n", "line 3: 'a.png' appears twice"),
+        ("path,label\na.png,sad\n.//a.png,fear\n", "line 3: 'a.png' appears twice"),
         ("path,label\n../a.png,sad\n", "line 2: '../a.png' is no path inside the folder"),
         ("path,label\n/a.png,sad\n", "line 2: '/a.png' is no path inside the folder"),
         (f"path,label\n{'a' * 300}.png,sad\n", "line 2: '.*aaa.png': File name too long"),
@@ -532,7 +532,7 @@ def test_a_class_that_is_kept_is_not_told_as_left_out(tmp_path: Path) -> None:
             "line 2: the probabilities sum to 0.98, expected 1",
         ),
         ("path,p_sad,p_happy\na.png,1,x\n", "line 2: 'x' is no probability from 0 to 1"),
-        ("path,label\n", "no rows, expected one a picture"),
+        ("path,label\n", "no rows, expected one per picture"),
     ],
 )
 def test_a_broken_table_is_an_error_with_its_line(tmp_path: Path, text: str, message: str) -> None:

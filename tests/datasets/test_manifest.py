@@ -68,7 +68,7 @@ def test_probabilities_have_a_column_a_label(tmp_path: Path) -> None:
         (PreparedFace("C:/a.png", "train", "anger"), "'C:/a.png' is no path inside"),
         (PreparedFace("", "train", "anger"), "'' is no path inside the folder"),
         (PreparedFace("./a.png", "train", "anger"), "the path is './a.png', expected 'a.png'"),
-        (FACES[0], "'train/anger/a.png' stands twice"),
+        (FACES[0], "'train/anger/a.png' appears twice"),
         (PreparedFace("a.png", "test", "anger", "anna"), "'anna' stands in train and in test"),
         (
             PreparedFace("a.png", "train", "anger", probabilities=(0.5, 0.5)),
@@ -91,7 +91,7 @@ def test_a_face_that_contradicts_the_set_is_not_written(
         ("a.png,train,joy,,,,", "line 2: the emotion is 'joy'"),
         ("a.png,train,anger,,,-1,", "line 2: frame '-1' is no number of a frame"),
         (f"a.png,train,anger,,,{'9' * 5000},", "line 2: frame '9+' is no number of a frame"),
-        ("a.png,train,anger,,,,\n\na.png,train,anger,,,,", "line 4: 'a.png' stands twice"),
+        ("a.png,train,anger,,,,\n\na.png,train,anger,,,,", "line 4: 'a.png' appears twice"),
     ],
 )
 def test_a_damaged_row_is_an_error_with_its_line(tmp_path: Path, row: str, message: str) -> None:

@@ -32,7 +32,7 @@ MinFaceSize = Annotated[
     float | None, typer.Option(help="The smallest face to find, in pixels of the picture.")
 ]
 Threads = Annotated[
-    int, typer.Option(min=0, help="Threads that a network may take; 0: one a core.")
+    int, typer.Option(min=0, help="Threads that a network may take; 0: one per core.")
 ]
 
 
@@ -51,7 +51,7 @@ def image(
     ] = False,
     table: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a row a face: .csv, .jsonl, .parquet."),
+        typer.Option(metavar="FILE", help="Write a row per face: .csv, .jsonl, .parquet."),
     ] = None,
     model: Model = "default",
     device: Device = "cpu",

@@ -68,7 +68,7 @@ def affwild2(
     ] = False,
     processes: Processes = 1,
 ) -> None:
-    """Take a few frames of every video of Aff-Wild2, as one folder a split and class."""
+    """Take a few frames of every video of Aff-Wild2, as one folder per split and class."""
     from mien.datasets.affwild2 import prepare
 
     with console.progress_bar("Aff-Wild2") as bar:

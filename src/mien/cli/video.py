@@ -23,9 +23,9 @@ NAME = "{name}"
 #: So many people of a video are listed, those who are seen longest.
 MOST_PEOPLE = 10
 
-Every = Annotated[int, typer.Option(min=1, help="Analyse one of so many frames.")]
+Every = Annotated[int, typer.Option(min=1, help="Analyse every n-th frame.")]
 DetectEvery = Annotated[
-    int, typer.Option(min=1, help="Look for faces in one of so many analysed frames.")
+    int, typer.Option(min=1, help="Look for faces in every n-th analysed frame.")
 ]
 Smoothing = Annotated[
     float, typer.Option(min=0, help="Time constant of the smoothing, in seconds; 0: none.")
@@ -38,7 +38,9 @@ def video(
     ],
     table: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write a row a face and frame: .csv, .jsonl, .parquet."),
+        typer.Option(
+            metavar="FILE", help="Write a row per face and frame: .csv, .jsonl, .parquet."
+        ),
     ] = None,
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the annotated video: .mp4.")
@@ -55,7 +57,7 @@ def video(
     start: Annotated[float, typer.Option(min=0, help="Begin here, in seconds.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0, help="End here, in seconds.")] = None,
     processes: Annotated[
-        int, typer.Option(min=1, help="Analyse so many videos at the same time.")
+        int, typer.Option(min=1, help="How many videos to analyse at the same time.")
     ] = 1,
     model: Model = "default",
     device: Device = "cpu",

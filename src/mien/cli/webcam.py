@@ -32,7 +32,9 @@ def webcam(
     ] = "0",
     table: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a row a face and frame: .csv, .jsonl, .parquet."),
+        typer.Option(
+            metavar="FILE", help="Write a row per face and frame: .csv, .jsonl, .parquet."
+        ),
     ] = None,
     out: Annotated[
         Path | None,

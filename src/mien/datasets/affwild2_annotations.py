@@ -74,7 +74,7 @@ def read_editions(folder: Path) -> list[list[Annotation]]:
 
 
 def read_annotation(path: Path, split: str, edition: str) -> Annotation:
-    """Read one file: a header with the classes, then a number a frame, -1 to ignore it.
+    """Read one file: a header with the classes, then a number per frame, -1 to ignore it.
 
     Raises:
         DataError: the file can't be read, or a line is neither.

@@ -34,7 +34,7 @@ def read_class_map(path: Path) -> dict[str, str]:
     class of its own, which others may then be too. Classes are returned in small letters.
 
     Raises:
-        DataError: the file can't be read, an emotion is none of these, or a class stands twice.
+        DataError: the file can't be read, an emotion is none of these, or a class appears twice.
     """
     rows = csv_table(path)
     line, header = next(rows)
@@ -54,7 +54,7 @@ def read_class_map(path: Path) -> dict[str, str]:
                 "keep it, or a class that the map keeps"
             )
         if name in found:
-            raise DataError(f"{path}, line {line}: class {name!r} stands twice")
+            raise DataError(f"{path}, line {line}: class {name!r} appears twice")
         found[name] = EMOTION_OF.get(emotion, emotion)
     return found
 

@@ -14,7 +14,7 @@ PAPER, INK = "#FFFFFF", "#000000"
 
 
 def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """A row a class, RGB (H, W, 3): its name, and its faces as they are, scaled to one size.
+    """A row per class, RGB (H, W, 3): its name, and its faces as they are, scaled to one size.
 
     Args:
         rows: the faces of every class, each (H, W) grey or (H, W, 3) RGB; a name may have lines.

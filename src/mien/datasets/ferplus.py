@@ -102,7 +102,7 @@ def read_split(data_dir: Path, split: str) -> FaceSet:
         )
     rows = first_of_each_name(read_label_file(folder / LABEL_FILE))
     if not rows:
-        raise DataError(f"{folder / LABEL_FILE}: no rows, expected one an image")
+        raise DataError(f"{folder / LABEL_FILE}: no rows, expected one per image")
     images = [_read_image(folder, row) for row in rows]
     names = tuple(row.name for row in rows)
     return FaceSet(stacked(images, folder, names), votes_array(rows), names, edition(rows))

@@ -113,7 +113,7 @@ def from_table(images: Path, table: Path) -> list[Labelled]:
         )
     if len(set(columns)) != len(columns):
         raise DataError(
-            f"{table}, line {line}: a column stands twice in {','.join(columns)[:80]!r}"
+            f"{table}, line {line}: a column appears twice in {','.join(columns)[:80]!r}"
         )
     found: dict[str, Labelled] = {}
     for line, cells in rows:
@@ -122,10 +122,10 @@ def from_table(images: Path, table: Path) -> list[Labelled]:
         picture = _from_row(where, values, classes)
         _check_there(where, images / picture.path)
         if picture.path in found:
-            raise DataError(f"{where}: {picture.path!r} stands twice")
+            raise DataError(f"{where}: {picture.path!r} appears twice")
         found[picture.path] = picture
     if not found:
-        raise DataError(f"{table}: no rows, expected one a picture")
+        raise DataError(f"{table}: no rows, expected one per picture")
     if len({bool(picture.split) for picture in found.values()}) > 1:
         raise DataError(f"{table}: some rows have a split and some have none")
     return list(found.values())

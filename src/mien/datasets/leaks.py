@@ -74,7 +74,7 @@ def without_leaks(data_sets: Sequence[DataSet], leaks: Sequence[Leak]) -> list[D
 
 
 def write_leaks(path: Path, leaks: Sequence[Leak]) -> None:
-    """Write a CSV file with one row a pair."""
+    """Write a CSV file with one row per pair."""
     head = ("set", "name", "like_set", "like_split", "like_name", "different_bits")
     rows = ((train.data_set, train.name, *held_out, bits) for train, held_out, bits in leaks)
     write_csv(path, (head, *rows), errors="backslashreplace")

@@ -1,7 +1,7 @@
 """The prepared-faces folder: pictures of faces, the table that describes them, and what they are.
 
     OUT/set.json         format, kind, labels, and what the maker recorded
-    OUT/manifest.csv     a row a face
+    OUT/manifest.csv     a row per face
     OUT/train/happiness/NAME.png, OUT/valid/..., OUT/test/...
 
 `set.json` is written last, so that an unfinished folder does not pass for a finished one.
@@ -216,13 +216,13 @@ def probability(where: str, text: str) -> float:
 def _check_faces(
     rows: Sequence[tuple[str, PreparedFace]], labels: Sequence[str], with_probabilities: bool
 ) -> None:
-    """Raise DataError for a wrong row, a picture that stands twice, a group on two sides."""
+    """Raise DataError for a wrong row, a picture that appears twice, a group on two sides."""
     paths: set[str] = set()
     split_of: dict[str, str] = {}
     for where, face in rows:
         _check_face(where, face, labels, with_probabilities)
         if face.path in paths:
-            raise DataError(f"{where}: {face.path!r} stands twice")
+            raise DataError(f"{where}: {face.path!r} appears twice")
         paths.add(face.path)
         if face.group and split_of.setdefault(face.group, face.split) != face.split:
             raise DataError(
@@ -260,7 +260,7 @@ def check_inside(where: str, path: str) -> None:
 
 
 def check_probabilities(where: str, values: Sequence[float], labels: Sequence[str]) -> None:
-    """Raise DataError unless there is one probability a label and they sum to 1."""
+    """Raise DataError unless there is one probability per label and they sum to 1."""
     if len(values) != len(labels):
         raise DataError(f"{where}: {len(values)} probabilities, expected {len(labels)}")
     if abs(sum(values) - 1) > max(SUM_TOLERANCE, ROUNDING * len(values)) + 1e-9:

@@ -4,8 +4,8 @@ Source: Barsoum, Zhang, Canton Ferrer, Zhang: "Training Deep Networks for Facial
 Recognition with Crowd-Sourced Label Distribution", 2016, arXiv 1608.01041.
 
 Votes are integers (N, K + 2): for each of K classes, those of FER+ for one, "unknown" and "not a
-face". Every rule returns targets (N, K), one distribution a row, and which rows it keeps (N,); rows
-it drops are zero.
+face". Every rule returns targets (N, K), one distribution per row, and which rows (N,) it keeps;
+those it drops are zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -99,7 +99,7 @@ def _as_distributions(chosen: Integers, keep: Mask) -> tuple[Floats, Mask]:
 
 
 #: How votes become training targets. "probability" has the targets of "crossentropy" but draws
-#: one class a step from them; "multi_target" counts only the most probable of its targets.
+#: one class per step from them; "multi_target" counts only the most probable of its targets.
 RULES: dict[str, Callable[[Integers], tuple[Floats, Mask]]] = {
     "soft": soft_targets,
     "majority": majority_targets,

@@ -123,7 +123,7 @@ def fit_likeness(faces: Floats, not_faces: Floats) -> tuple[NDArray[np.float64],
     """Weights (D,) and offset of a logistic regression between embeddings (N, D) and (M, D).
 
     Both sides weigh the same; the weights, over standardised embeddings, are held small by a
-    quadratic penalty. Newton's method; it stops when nothing moves any more.
+    quadratic penalty. Newton's method; it stops once nothing moves.
     """
     embedding = np.concatenate([faces, not_faces]).astype(np.float64)
     centre, spread = embedding.mean(axis=0), embedding.std(axis=0) + 1e-6

@@ -36,7 +36,7 @@ class Camera(Source):
         for number in count():
             is_there, image = self._capture.read()
             if not is_there:
-                raise SourceError(f"{self.name}: gives no frames any more")
+                raise SourceError(f"{self.name}: delivers no more frames")
             if number % self._every == 0:
                 yield TimedFrame(number, to_rgb(image, "BGR"), time.monotonic() - began)
 

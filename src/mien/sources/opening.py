@@ -34,7 +34,7 @@ def open_source(
             video. Of a camera, and of a stream that does not say how long it is, only the newest
             frame is taken.
         color: the order of the channels of an iterable's images.
-        every: of so many frames one is taken.
+        every: take every n-th frame.
         start_s: a file is read from here on.
         end_s: a file is read up to here.
         live: of an iterable, too, only the newest frame is taken.

@@ -105,7 +105,7 @@ class Draw:
         return self.uniform(0, 1) < share
 
     def normal_like(self, faces: Tensor) -> Tensor:
-        """Standard normal draws, one a pixel."""
+        """Standard normal draws, one per pixel."""
         return torch.randn(faces.shape, generator=self.generator).to(self.device)
 
 

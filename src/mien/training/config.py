@@ -31,7 +31,7 @@ class TrainingConfig:
 
     # fmt: off
     labels: tuple[str, ...] = _setting(EMOTIONS, "Classes to learn, those of FER+ or others; faces led by another are left out.")
-    data_weight: tuple[float, ...] = _setting((), "How often an epoch takes each face of the data sets, one weight a set; by default once.", 0.001, 1000)
+    data_weight: tuple[float, ...] = _setting((), "How often an epoch takes each face of the data sets, one weight per set; by default once.", 0.001, 1000)
     label_mode: str = _setting("soft", "Targets: soft, majority, probability, crossentropy or multi_target.")
     network: str = _setting("residual_m", "Name of the network: residual_xs, residual_s, residual_n, residual_m, residual_l, vgg13, mobilefacenet, mobilenet or face_resnet.")
     input_size: int = _setting(48, "Side of the network's input, in pixels.", 32, 224)

@@ -9,7 +9,7 @@ from mien.training.run import EpochScores
 
 
 def write_table(path: Path, history: Sequence[EpochScores]) -> None:
-    """Write a CSV file with one row an epoch."""
+    """Write a CSV file with one row per epoch."""
     write_csv(path, ([*EpochScores.__annotations__], *([*row.values()] for row in history)))
 
 

@@ -34,7 +34,7 @@ class SetShare(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """Images uint8 (N, C, S, S) and targets float (N, K), one distribution a row.
+    """Images uint8 (N, C, S, S) and targets float (N, K), one distribution per row.
 
     `answers` (N, K) are what teachers said to the images as they are, if they were asked. `known`
     bool (N, K) says which classes a face's data set tells apart, None where all sets tell all.

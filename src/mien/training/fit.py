@@ -60,7 +60,7 @@ def fit(
         stopped: asked after every step.
 
     Raises:
-        MienError: the loss is no number any more.
+        MienError: the loss is no longer a number.
     """
     config = run.config
     batch_size, steps_per_epoch = batches(data.faces_per_epoch, config.batch_size)

@@ -69,7 +69,7 @@ class TrainingFiles:
 
     @property
     def table(self) -> Path:
-        """One row an epoch."""
+        """One row per epoch."""
         return self.model.with_suffix(".csv")
 
     @property
@@ -159,7 +159,7 @@ class Training:
         return is_clean and bool(self.teachers) and not self.run.is_finished
 
     def ask_teachers(self, on_batch: Callable[[int, int], None]) -> None:
-        """Ask them; they are not needed any more then.
+        """Ask them; they are not needed after that.
 
         Raises:
             OSError: the folder of the model file can't be made or written to.
@@ -173,7 +173,7 @@ class Training:
 
         Raises:
             OSError: the folder of the model file can't be made or written to.
-            MienError: the loss is no number any more, or the memory is too small.
+            MienError: the loss is no longer a number, or the memory is too small.
             KeyboardInterrupt: `stopped` before the first step; nothing is written then.
         """
         if stopped() and self.run.step == 0:
