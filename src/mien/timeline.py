@@ -13,6 +13,7 @@ from mien.drawing import emotion_colors
 from mien.errors import ConfigError
 from mien.files import replacing
 from mien.results import check_emotions
+from mien.sources.source import ONLY_FRAME_S
 from mien.streaming import StreamFrame
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 MOST_PEOPLE = 8
 #: More moments of a person than these can't be told apart in the picture.
 MOST_POINTS = 2000
-#: A frame that stands alone lasts so long.
-ONLY_FRAME_S = 0.04
 
 
 @dataclass(frozen=True)

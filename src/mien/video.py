@@ -17,6 +17,7 @@ from mien.files import part_of
 from mien.images import check_rgb
 from mien.number import is_number
 from mien.soundtrack import SoundTrack
+from mien.sources.source import ONLY_FRAME_S
 
 if TYPE_CHECKING:
     import av
@@ -29,8 +30,6 @@ TICKS_A_SECOND = 90_000
 KEY_FRAME_S = 1.0
 #: The encoder plans with so many frames a second; their times are their own.
 PLANNED_RATE = 30
-#: A single frame is shown for so long.
-ONLY_FRAME_S = 0.04
 
 
 class VideoWriter:

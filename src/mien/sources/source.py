@@ -10,6 +10,8 @@ Image = NDArray[np.uint8]
 
 #: Pictures and iterators without times of their own follow one another so fast.
 FRAMES_PER_SECOND = 25.0
+#: A frame that stands alone lasts so long.
+ONLY_FRAME_S = 1 / FRAMES_PER_SECOND
 
 
 class TimedFrame(NamedTuple):
