@@ -270,15 +270,14 @@ class _Follower:
         frame, faces, track_ids, *_ = followed
         smoothed = self._smoother.update(track_ids, analysis.probability, frame.time_s)
         results = self._analyst.describe(frame.image_rgb, faces, smoothed, analysis.likeness)
-        tracked = [_tracked(*pair) for pair in zip(results, track_ids, strict=True)]
+        tracked = [
+            cast("TrackedFace", {**face, "track_id": track_id})
+            for face, track_id in zip(results, track_ids, strict=True)
+        ]
         if smoothed is not analysis.probability:
             for face, raw in zip(tracked, analysis.probability.tolist(), strict=True):
                 face["raw_emotions"] = dict(zip(face["emotions"], raw, strict=True))
         return StreamFrame(frame.number, frame.image_rgb, frame.time_s, tracked)
-
-
-def _tracked(face: FaceResult, track_id: int) -> TrackedFace:
-    return cast("TrackedFace", {**face, "track_id": track_id})
 
 
 def _moved(last: _Followed, frame: TimedFrame, tracker: Tracker) -> _Followed:

@@ -10,11 +10,9 @@ from typing import Any
 
 from mien.datasets.csv_file import write_csv
 from mien.datasets.cutting import Outcome
-from mien.datasets.manifest import BEGUN_FILE, SET_FILE, PreparedFace, PreparedSet, write_prepared
+from mien.datasets.manifest import BEGUN_FILE, SET_FILE, PreparedSet, write_prepared
 from mien.errors import DataError
 from mien.files import replacing
-
-SKIPPED_FILE = "skipped.csv"
 
 
 def begin(out: Path, settings: Mapping[str, Any], plan: Iterable[object]) -> None:
@@ -77,12 +75,8 @@ def finish(out: Path, planned: PreparedSet, outcomes: Sequence[Outcome]) -> Prep
     counts = Counter(outcome.verdict for _, outcome in skipped)
     report = {**planned.details["report"], **counts, "faces": len(taken)}
     done = replace(planned, faces=taken, details={**planned.details, "report": report})
-    _write_skipped(out / SKIPPED_FILE, skipped)
+    rows = ((face.source, face.frame, *outcome) for face, outcome in skipped)
+    write_csv(out / "skipped.csv", (("source", "frame", "why", "reason"), *rows))
     write_prepared(out, done)
     (out / BEGUN_FILE).unlink()
     return done
-
-
-def _write_skipped(path: Path, skipped: Iterable[tuple[PreparedFace, Outcome]]) -> None:
-    rows = ((face.source, face.frame, *outcome) for face, outcome in skipped)
-    write_csv(path, (("source", "frame", "why", "reason"), *rows))

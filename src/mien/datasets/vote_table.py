@@ -53,7 +53,10 @@ def read_vote_table(path: Path) -> list[VoteRow]:
             f"{path}, line 1: the header is {','.join(header)[:80]!r}, "
             f"expected {','.join(TABLE_HEADER)!r}"
         )
-    return [_table_row(path, line, cells) for line, cells in rows]
+    return [
+        VoteRow(line, cells[0].strip(), _name(path, line, cells[1]), _votes(path, line, cells[2:]))
+        for line, cells in rows
+    ]
 
 
 def read_label_file(path: Path) -> list[VoteRow]:
@@ -104,11 +107,6 @@ def edition(rows: Sequence[VoteRow]) -> str:
 def votes_array(rows: Sequence[VoteRow]) -> NDArray[np.int64]:
     """The votes (N, 10)."""
     return np.array([row.votes for row in rows], dtype=np.int64).reshape(-1, len(VOTE_COLUMNS))
-
-
-def _table_row(path: Path, line: int, cells: list[str]) -> VoteRow:
-    name = _name(path, line, cells[1])
-    return VoteRow(line, cells[0].strip(), name, _votes(path, line, cells[2:]))
 
 
 def _name(path: Path, line: int, cell: str) -> str:

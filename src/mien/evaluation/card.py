@@ -106,7 +106,8 @@ def card_text(
 ) -> str:
     """The card in Markdown, its pictures in the folder `pictures` beside it."""
     only_ferplus = is_of_ferplus(report)
-    return Template(_template()).substitute(
+    template = (files("mien") / "assets" / "model-card.md").read_text(encoding="utf-8")
+    return Template(template).substitute(
         model=PurePath(report.model).name,
         labels=escaped(", ".join(report.labels)),
         data=bullets(map(escaped, _data(report))),
@@ -133,10 +134,6 @@ def card_text(
         split=report.split,
         pictures=quote(os.fsencode(pictures)),
     )
-
-
-def _template() -> str:
-    return (files("mien") / "assets" / "model-card.md").read_text(encoding="utf-8")
 
 
 def _data(report: StoredReport) -> list[str]:

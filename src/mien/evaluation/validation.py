@@ -160,7 +160,7 @@ def validate_sets(
         ConfigError: a data set is named twice.
     """
     check_different(data_dirs)
-    learnt = _training_sets(data_dirs)
+    learnt = [read_split(one, "train") for one in data_dirs if has_split(one, "train")]
     answers, results = [], []
     for place, data_dir in enumerate(data_dirs):
         faces = read_split(data_dir, split)
@@ -270,10 +270,6 @@ def _divergence(
 ) -> float:
     targets, kept = known_targets(*soft_targets(answered.votes), answered.classes, labels)
     return divergence_to_votes(targets[kept], probability[kept])
-
-
-def _training_sets(data_dirs: Sequence[Path]) -> list[FaceSet]:
-    return [read_split(data_dir, "train") for data_dir in data_dirs if has_split(data_dir, "train")]
 
 
 def _of_all_sets(
