@@ -6,11 +6,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -37,48 +35,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
     frames = [np.roll(face, 3 * step, axis=1) for step in range(10)]
     write_video(path, [*frames, *[np.zeros_like(face)] * 5], [40 * step for step in range(15)])
     return path
-
-
-def test_a_file_of_variable_rate_tells_its_own_times(tmp_path: Path) -> None:
-    times = [0, 40, 45, 200, 1000, 1033, 5000]
-    write_video(tmp_path / "film.mp4", [grey(30 * step) for step in range(7)], times)
-    with open_source(tmp_path / "film.mp4") as source:
-        seen = list(source)
-    assert [round(1000 * frame.time_s) for frame in seen] == times
-    assert [frame.number for frame in seen] == list(range(7))
-    means = [frame.image_rgb.mean() for frame in seen]
-    np.testing.assert_allclose(means, [30 * step for step in range(7)], atol=4)
-
-
-def test_a_file_that_says_it_is_turned_is_seen_upright(tmp_path: Path) -> None:
-    path, image = tmp_path / "film.mp4", grey(0)
-    image[:, :48] = 255  # the left half is white
-    write_video(path, [image] * 3, [0, 40, 80])
-    content = path.read_bytes()
-    one, none = (1 << 16).to_bytes(4, "big"), bytes(4)
-    end = none + none + (1 << 30).to_bytes(4, "big")
-    straight = one + none * 3 + one + none + end
-    quarter = none + one + none + (-1 << 16).to_bytes(4, "big", signed=True) + none * 2 + end
-    place = content.index(straight, content.index(b"tkhd"))
-    path.write_bytes(content[:place] + quarter + content[place + len(quarter) :])
-    with open_source(path) as source:
-        upright = next(iter(source)).image_rgb
-    assert upright.shape == (96, 64, 3)  # what was on the left is on top: a quarter to the right
-    assert upright[:40].mean() > 200
-    assert upright[56:].mean() < 50
-
-
-def test_a_part_of_a_file_and_every_third_frame(tmp_path: Path) -> None:
-    write_video(
-        tmp_path / "film.mp4", [grey(9 * n) for n in range(20)], [100 * n for n in range(20)]
-    )
-    with open_source(tmp_path / "film.mp4", start_s=0.5, end_s=1.2) as source:
-        assert [round(frame.time_s, 3) for frame in source] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
-    with open_source(tmp_path / "film.mp4", start_s=1.3, every=2) as source:
-        seen = [(frame.number, round(frame.time_s, 3)) for frame in source]
-        assert seen == [(0, 1.3), (2, 1.5), (4, 1.7), (6, 1.9)]
-    with open_source(tmp_path / "film.mp4", every=3) as source:
-        assert [frame.number for frame in source] == [0, 3, 6, 9, 12, 15, 18]
 
 
 def test_one_face_has_one_number_and_leaves(clip: Path, recognition: EmotionRecognition) -> None:
@@ -297,20 +253,6 @@ def test_times_of_an_iterator_are_checked(
 def test_times_may_be_numpys(recognition: EmotionRecognition) -> None:
     frames = [(grey(0), time_s) for time_s in (np.int64(1), np.float32(1.5), np.float64(2))]
     assert [frame.time_s for frame in recognition.stream(frames)] == [1.0, 1.5, 2.0]
-
-
-def test_a_file_whose_frames_have_no_times_counts_them(tmp_path: Path) -> None:
-    path = tmp_path / "film.h264"
-    with av.open(str(path), "w", format="h264") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
-        for value in range(0, 200, 20):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(value), format="rgb24")))
-        container.mux(stream.encode())
-    with open_source(path) as source:
-        times = [frame.time_s for frame in source]
-    assert len(times) == 10
-    assert all(0 < later - sooner < 0.1 for sooner, later in pairwise(times))
 
 
 class Live(Source):

@@ -1,7 +1,5 @@
 """Video files of many kinds, whole and damaged, made with PyAV."""
 
-import math
-import os
 import socket
 import threading
 from collections.abc import Callable
@@ -9,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -20,9 +18,8 @@ from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from mien import EmotionRecognition, SourceError
-from mien.errors import ConfigError
 from mien.images import write_image
-from mien.sources import Paced, TimedFrame, open_source
+from mien.sources import TimedFrame, open_source
 from mien.video import VideoWriter
 from tests.made import write_video
 
@@ -153,15 +150,6 @@ def test_a_part_shows_the_same_pictures_at_the_same_times(
         assert np.array_equal(frame.image_rgb, same.image_rgb)
 
 
-def test_a_path_of_digits_is_a_folder_and_no_camera(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_image("2024/one.png", BLACK)
-    with open_source(Path("2024")) as source:
-        assert [frame.image_rgb.shape for frame in source] == [BLACK.shape]
-
-
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
 def test_a_last_picture_that_stands_long_belongs_to_a_whole_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -180,13 +168,6 @@ def test_a_last_picture_that_stands_long_belongs_to_a_whole_file(tmp_path: Path,
             container.mux(packet)
     frames, error = read_until_error(path)
     assert (milliseconds(frames), error) == ([0, 1000, 2000], "")
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
-def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    tmp_path.chmod(0)
-    with pytest.raises(SourceError, match=r"can't be read \(Permission denied\)"):
-        open_source(tmp_path)
 
 
 def test_frames_that_are_left_out_take_their_time(tmp_path: Path) -> None:
@@ -402,157 +383,11 @@ def test_every_picture_of_a_gif_is_seen(tmp_path: Path, count: int) -> None:
     assert times == pytest.approx([0.2 * number for number in range(count)])
 
 
-def test_an_empty_name_is_not_the_folder_here() -> None:
-    with pytest.raises(SourceError, match=r"^an empty name came, expected a file, an address or"):
-        open_source("")
-
-
-def test_a_name_that_is_too_long_is_told(recognition: EmotionRecognition) -> None:
-    with pytest.raises(SourceError, match=r"^x{300}: can't be read \(File name too long\)$"):
-        recognition.stream("x" * 300)
-
-
-def test_a_start_after_the_end_is_refused(tmp_path: Path) -> None:
-    write_video(tmp_path / "clip.mkv", [np.zeros((48, 64, 3), np.uint8)] * 3, [0, 40, 80])
-    with pytest.raises(SourceError, match=r"ends at 0\.08 s, expected to begin at 1e\+300 s"):
-        open_source(tmp_path / "clip.mkv", start_s=1e300)
-    with pytest.raises(ConfigError, match="start_s is inf, expected seconds from 0"):
-        open_source(tmp_path / "clip.mkv", start_s=math.inf)
-    with pytest.raises(ConfigError, match="start_s is 1000000"):
-        open_source(tmp_path / "clip.mkv", start_s=10**400)
-
-
 def test_real_files_are_whole(shared: Path) -> None:
     for name in ("single_face.mp4", "no_face.mp4", "face_noface.mov"):
         frames, error = read_until_error(shared / "media" / name, start_s=2.0, every=5)
         assert len(frames) >= 2
         assert error == ""
-
-
-def test_a_camera_may_be_opened_and_set_up_by_the_caller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Capture:
-        """A camera that gives two pictures; no subclass of OpenCV's, whose collection crashes."""
-
-        left = 2
-        is_released = False
-
-        def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
-            return True
-
-        def get(self, _property: int) -> float:
-            return -1.0
-
-        def read(self) -> tuple[bool, Image | None]:
-            self.left -= 1
-            return (True, BLACK) if self.left >= 0 else (False, None)
-
-        def release(self) -> None:
-            self.is_released = True
-
-    with monkeypatch.context() as patched:
-        patched.setattr("cv2.VideoCapture", Capture)
-        capture = Capture()
-        with open_source(capture) as source:
-            assert source.is_live
-            frames = iter(source)
-            assert [next(frames).number, next(frames).number] == [0, 1]
-            with pytest.raises(SourceError, match="the capture: delivers no more frames"):
-                next(frames)
-        assert capture.is_released
-    with pytest.raises(SourceError, match="the capture: there is none, or it is in use"):
-        open_source(cv2.VideoCapture())
-    write_video(tmp_path / "film.mp4", [BLACK] * 5, [0, 40, 80, 120, 160])
-    with pytest.raises(SourceError, match="is of a video file, expected the file's path"):
-        open_source(cv2.VideoCapture(str(tmp_path / "film.mp4")))
-
-
-def test_of_a_cameras_frames_as_many_are_taken_as_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Capture:
-        """A camera that is always there."""
-
-        def isOpened(self) -> bool:  # noqa: N802 - the name is OpenCV's
-            return True
-
-        def get(self, _property: int) -> float:
-            return -1.0
-
-        def read(self) -> tuple[bool, Image]:
-            return True, BLACK
-
-        def release(self) -> None:
-            pass
-
-    monkeypatch.setattr("cv2.VideoCapture", Capture)
-    with open_source(Capture(), every=3) as source:
-        frames = iter(source)
-        assert [next(frames).number for _ in range(4)] == [0, 3, 6, 9]
-
-
-def test_opencv_may_speak_again_after_a_camera_was_looked_for() -> None:
-    logging = cv2.utils.logging
-    before = logging.getLogLevel()
-    assert before != logging.LOG_LEVEL_SILENT
-    with pytest.raises(SourceError, match="camera 97: there is none"):
-        open_source("97")
-    assert logging.getLogLevel() == before
-
-
-def test_a_file_is_played_at_its_own_pace_like_a_camera(tmp_path: Path) -> None:
-    write_video(tmp_path / "film.mp4", [BLACK] * 5, [0, 40, 100, 1000, 1040])
-    now_s, slept = 50.0, []
-
-    def sleep(seconds: float) -> None:
-        nonlocal now_s
-        now_s += seconds
-        slept.append(round(seconds, 3))
-
-    with Paced(open_source(tmp_path / "film.mp4", start_s=0.04), lambda: now_s, sleep) as source:
-        times = []
-        for frame in source:
-            times.append(round(frame.time_s, 3))
-            now_s += 0.5 if frame.number == 2 else 0.0
-    assert times == [0.04, 0.1, 1.0, 1.04]
-    assert slept == [0.0, 0.06, 0.9, 0.0]
-
-
-def test_a_paced_folder_is_no_film_either(
-    tmp_path: Path, recognition: EmotionRecognition, astronaut: Image
-) -> None:
-    for name in ("a.png", "b.png"):
-        write_image(tmp_path / name, astronaut)
-    source = Paced(open_source(tmp_path))
-    assert (source.name, source.expected_frames) == (str(tmp_path), 2)
-    faces = [face for frame in recognition.stream(source) for face in frame.faces]
-    assert faces
-    assert all("raw_emotions" not in face for face in faces)
-
-
-@pytest.mark.parametrize("live", [False, True])
-@pytest.mark.parametrize(
-    ("frames", "message"),
-    [
-        (
-            [(BLACK, 100.0), BLACK, BLACK],
-            "frame 1 is an image without seconds, expected image and seconds like those before",
-        ),
-        (
-            [BLACK, BLACK, (BLACK, 100.0)],
-            "frame 2 is image and seconds, expected an image without seconds like those before",
-        ),
-    ],
-)
-def test_images_with_seconds_and_without_do_not_mix(
-    frames: list[object], message: str, live: bool
-) -> None:
-    with (
-        open_source(frames, live=live) as source,
-        pytest.raises(SourceError, match=f"^{message}$"),
-    ):
-        list(source)
 
 
 def test_a_stream_that_falls_silent_has_ended(
@@ -644,8 +479,61 @@ def test_pixels_that_are_no_squares_are_stretched(
     assert only.image_rgb.shape == (*shape, 3)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-def test_a_pipe_with_a_name_is_refused(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "film.mp4")
-    with pytest.raises(SourceError, match=r"film\.mp4: a device, expected a file"):
-        open_source(tmp_path / "film.mp4")
+def grey(value: int) -> Image:
+    return np.full((64, 96, 3), value, dtype=np.uint8)
+
+
+def test_a_file_of_variable_rate_tells_its_own_times(tmp_path: Path) -> None:
+    times = [0, 40, 45, 200, 1000, 1033, 5000]
+    write_video(tmp_path / "film.mp4", [grey(30 * step) for step in range(7)], times)
+    with open_source(tmp_path / "film.mp4") as source:
+        seen = list(source)
+    assert [round(1000 * frame.time_s) for frame in seen] == times
+    assert [frame.number for frame in seen] == list(range(7))
+    means = [frame.image_rgb.mean() for frame in seen]
+    np.testing.assert_allclose(means, [30 * step for step in range(7)], atol=4)
+
+
+def test_a_file_that_says_it_is_turned_is_seen_upright(tmp_path: Path) -> None:
+    path, image = tmp_path / "film.mp4", grey(0)
+    image[:, :48] = 255  # the left half is white
+    write_video(path, [image] * 3, [0, 40, 80])
+    content = path.read_bytes()
+    one, none = (1 << 16).to_bytes(4, "big"), bytes(4)
+    end = none + none + (1 << 30).to_bytes(4, "big")
+    straight = one + none * 3 + one + none + end
+    quarter = none + one + none + (-1 << 16).to_bytes(4, "big", signed=True) + none * 2 + end
+    place = content.index(straight, content.index(b"tkhd"))
+    path.write_bytes(content[:place] + quarter + content[place + len(quarter) :])
+    with open_source(path) as source:
+        upright = next(iter(source)).image_rgb
+    assert upright.shape == (96, 64, 3)  # what was on the left is on top: a quarter to the right
+    assert upright[:40].mean() > 200
+    assert upright[56:].mean() < 50
+
+
+def test_a_part_of_a_file_and_every_third_frame(tmp_path: Path) -> None:
+    write_video(
+        tmp_path / "film.mp4", [grey(9 * n) for n in range(20)], [100 * n for n in range(20)]
+    )
+    with open_source(tmp_path / "film.mp4", start_s=0.5, end_s=1.2) as source:
+        assert [round(frame.time_s, 3) for frame in source] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
+    with open_source(tmp_path / "film.mp4", start_s=1.3, every=2) as source:
+        seen = [(frame.number, round(frame.time_s, 3)) for frame in source]
+        assert seen == [(0, 1.3), (2, 1.5), (4, 1.7), (6, 1.9)]
+    with open_source(tmp_path / "film.mp4", every=3) as source:
+        assert [frame.number for frame in source] == [0, 3, 6, 9, 12, 15, 18]
+
+
+def test_a_file_whose_frames_have_no_times_counts_them(tmp_path: Path) -> None:
+    path = tmp_path / "film.h264"
+    with av.open(str(path), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        for value in range(0, 200, 20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(value), format="rgb24")))
+        container.mux(stream.encode())
+    with open_source(path) as source:
+        times = [frame.time_s for frame in source]
+    assert len(times) == 10
+    assert all(0 < later - sooner < 0.1 for sooner, later in pairwise(times))
