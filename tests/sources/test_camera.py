@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mien import SourceError
 from mien.sources import open_source
+from mien.sources.camera import SILENT, opencv_logging
 from tests.made import write_video
 
 Image = NDArray[np.uint8]
@@ -79,9 +80,25 @@ def test_of_a_cameras_frames_as_many_are_taken_as_asked_for(
 
 
 def test_opencv_may_speak_again_after_a_camera_was_looked_for() -> None:
-    logging = cv2.utils.logging
+    logging = opencv_logging()
     before = logging.getLogLevel()
-    assert before != logging.LOG_LEVEL_SILENT
+    assert before != SILENT
     with pytest.raises(SourceError, match="camera 97: there is none"):
         open_source("97")
     assert logging.getLogLevel() == before
+
+
+def test_opencv_before_4_13_is_silenced_by_functions_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    levels = [3]
+
+    def set_level(level: int) -> int:
+        levels.append(level)
+        return levels[-2]
+
+    monkeypatch.delattr("cv2.utils.logging", raising=False)
+    monkeypatch.setattr("cv2.setLogLevel", set_level, raising=False)
+    with pytest.raises(SourceError, match="camera 97: there is none"):
+        open_source("97")
+    assert levels == [3, SILENT, 3]

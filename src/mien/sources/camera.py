@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import cv2
 
@@ -13,6 +14,8 @@ from mien.sources.source import Source, TimedFrame
 
 #: OpenCV counts cameras by 32 bits.
 LARGEST_NUMBER = 2**31 - 1
+#: OpenCV's level of logging for nothing at all.
+SILENT = 0
 
 
 class Camera(Source):
@@ -52,11 +55,16 @@ def _opened_camera(number: int) -> cv2.VideoCapture:
         return cv2.VideoCapture(number)
 
 
+def opencv_logging() -> Any:
+    """What holds OpenCV's `setLogLevel` and `getLogLevel`: the module itself, before 4.13."""
+    return getattr(cv2.utils, "logging", cv2)
+
+
 @contextmanager
 def _silent_opencv() -> Iterator[None]:
     """Inside, OpenCV does not write on its own to standard error."""
-    logging = cv2.utils.logging
-    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    logging = opencv_logging()
+    before = logging.setLogLevel(SILENT)
     try:
         yield
     finally:
