@@ -6,11 +6,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from mien import ConfigError, EmotionRecognition, ModelError
 from mien.datasets.ferplus import read_split
 from mien.evaluation.scoring import classify_faces
 from mien.model_file import open_model, read_model
+from mien.models import read_packaged
 from mien.training.config import TrainingConfig
 from mien.training.export import export, write_model
 from mien.training.faces import TrainingFaces
@@ -65,6 +67,23 @@ def test_every_channel_of_a_kernel_has_a_scale_of_its_own(small: Path) -> None:
     assert len(kernels) > 10
     for kernel, scale in kernels:
         assert list(stored[scale].dims) == [stored[kernel].dims[0]]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_every_kernel_has_one_zero_point(made: bool, small: Path) -> None:
+    """ONNX Runtime before 1.28 runs no others; the stem has channels whose weights are all zero."""
+    graph = onnx.load_from_string(
+        small.read_bytes() if made else read_packaged("default-int8")
+    ).graph
+    stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    kernels = [name for name in stored if name.endswith("_quantized") and stored[name].ndim == 4]
+    zeros = [stored[name.replace("_quantized", "_zero_point")] for name in kernels]
+    assert len(kernels) > 10
+    assert {len(np.unique(one)) for one in zeros} == {1}
+    assert any(
+        (stored[name] == one[0]).all(axis=(1, 2, 3)).any()
+        for name, one in zip(kernels, zeros, strict=True)
+    )
 
 
 def test_an_answer_does_not_depend_on_the_batch(small: Path, ferplus_dir: Path) -> None:

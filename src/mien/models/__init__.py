@@ -8,7 +8,7 @@ from mien.errors import ModelError
 #: SHA-256 of NAME.onnx in this folder, by that name.
 PACKAGED = {
     "default": "03e7027814fa4a5ce72a8906706663a29cfcff07dda1a27dc19240baa6906e03",
-    "default-int8": "46708de87a67d90901ea50fb0510641bdacbee22d5e184005c83dc010069fade",
+    "default-int8": "9673d13aaa134da061e859026608bc9096c5525979ff6a916e9384a5053a5544",
     "ferplus-alone": "f8b081086ab87a465d8f88da45917cb2130cea1a568aa9766739052bf3ed2636",
 }
 

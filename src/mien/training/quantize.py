@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from mien.errors import ConfigError
 from mien.files import place_of
@@ -105,4 +106,23 @@ def quantized(content: bytes, faces: Images, kept_variance: float) -> bytes:
         )
         network = onnx.load(small)
     del network.metadata_props[:]
+    share_zero_points(network)
     return bytes(network.SerializeToString())
+
+
+def share_zero_points(network: onnx.ModelProto) -> None:
+    """Give channels whose weights are all zero the zero point of their kernel's other channels.
+
+    The quantiser gives them another, and ONNX Runtime before 1.28 runs no kernel that has two.
+    """
+    stored = {one.name: one for one in network.graph.initializer}
+    for name in [name for name in stored if name.endswith("_quantized")]:
+        if len(stored[name].dims) != 4:
+            continue
+        pair = stored[name], stored[name.replace("_quantized", "_zero_point")]
+        weights, zeros = (numpy_helper.to_array(one).copy() for one in pair)
+        unused = ~weights.any(axis=(1, 2, 3))
+        if unused.any():
+            weights[unused] = zeros[unused] = zeros.max()
+            for one, values in zip(pair, (weights, zeros), strict=True):
+                one.CopyFrom(numpy_helper.from_array(values, one.name))
