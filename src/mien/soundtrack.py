@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mien.errors import SourceError
 from mien.sources.clock import MICROSECONDS
+from mien.sources.container import open_container
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
@@ -42,7 +43,7 @@ class SoundTrack:
         import av
 
         try:
-            self._source = av.open(str(Path(path).absolute()), metadata_errors="replace")
+            self._source = open_container(Path(path).absolute())
         except (av.FFmpegError, OSError) as error:
             reason = error.strerror or error
             raise SourceError(f"{path}: its sound can't be read ({reason})") from error

@@ -268,6 +268,21 @@ def test_titles_may_be_in_any_encoding(tmp_path: Path) -> None:
         writer.write(BLACK, 0.0)
 
 
+def test_pyav_19_reads_titles_of_any_encoding_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "film.mp4", "mpeg4", even(3))
+    opened = av.open
+
+    def open_as_19(file: str, timeout: float | None = None) -> object:
+        """As PyAV 19 takes it, which runs on Python 3.12 and later."""
+        return opened(file, timeout=timeout)
+
+    monkeypatch.setattr(av, "open", open_as_19)
+    monkeypatch.setattr(av, "__version__", "19.0.2")
+    assert len(list(open_source(path))) == 3
+
+
 def test_what_comes_before_the_first_whole_picture_is_left_out(tmp_path: Path) -> None:
     path = film(tmp_path / "film.ts", "libx264", even(50), keyframe_every=10)
     content = path.read_bytes()

@@ -14,6 +14,7 @@ import numpy as np
 from mien.errors import SourceError
 from mien.images import MOST_PIXELS
 from mien.sources.clock import CLOSE_S, COUNTING_FORMAT, MICROSECONDS, Clock
+from mien.sources.container import open_container
 from mien.sources.source import Image, Source, TimedFrame
 
 if TYPE_CHECKING:
@@ -91,12 +92,8 @@ class Video(Source):
 
         try:
             # Whole paths, since what stands before a colon is taken for a protocol.
-            place = self.name if self._is_address else str(Path(self.name).absolute())
-            self._container = av.open(
-                place,
-                timeout=SILENCE_S if self._is_address else None,
-                metadata_errors="replace",  # titles come in all encodings
-            )
+            place = self.name if self._is_address else Path(self.name).absolute()
+            self._container = open_container(place, SILENCE_S if self._is_address else None)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = _reason(error)
             raise SourceError(f"{self.name}: can't be read as a video ({reason})") from error
