@@ -47,5 +47,7 @@ def _answers(session: "onnxruntime.InferenceSession", faces: NDArray[np.uint8]) 
                 f"the model gives {len(values)} rows of {name}, expected {len(faces)}, one a face"
             )
         if not np.isfinite(values).all():
-            raise ModelError(f"the model gives {name} that are no finite numbers")
+            raise ModelError(
+                f"the model gives {name} that are no finite numbers; its training may have diverged"
+            )
     return answers
