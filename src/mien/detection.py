@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.candidates import Candidates, joined
 from mien.errors import ConfigError
 from mien.number import is_number
 from mien.results import DetectedFace
@@ -32,7 +33,6 @@ CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 CENTRED_BGR = [np.arange(256, dtype=np.float32) - np.float32(mean) for mean in MEAN_BGR]
 
 SCORE_THRESHOLD = 0.5
-OVERLAP_THRESHOLD = 0.4
 
 #: Candidates from this score on get a closer look, the most likely ones of a frame; so many times
 #: their longer side is looked at then, with so many pixels along it.
@@ -65,17 +65,6 @@ class Detector(Protocol):
     def detect(self, frame_rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """Find the faces of a frame (H, W, 3); streams call it from several threads."""
         ...
-
-
-class Candidates(NamedTuple):
-    """Faces that may be one and the same, in frame pixels.
-
-    Boxes (N, 4) as x, y, width, height, scores (N,) and landmarks (N, 5, 2).
-    """
-
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    landmarks: NDArray[np.float64]
 
 
 class Part(NamedTuple):
@@ -145,7 +134,7 @@ class RetinaFace:
             return []
         sure = self._surely(frame_rgb, seen, scale, self._score_threshold)
         limit = LARGEST_FACE_SIZE / min(scale, overview)
-        if len(sure.scores) == 0 or _sides(sure).max() > limit:
+        if len(sure.scores) == 0 or sure.sides.max() > limit:
             sure = self._with_filling(frame_rgb, sure, limit)
         again = min(AGAIN_ENLARGEMENT * min(scale, overview), LARGEST_ENLARGEMENT)
         if len(sure.scores) == 0 and again > scale:
@@ -160,22 +149,22 @@ class RetinaFace:
         """What is sure, with the faces that fill the frame; their boxes count, not those found."""
         height, width = frame_rgb.shape[:2]
         filling = self._look_closer(frame_rgb, [0, 0, width, height], self._score_threshold)
-        is_outgrown = _lie_in(sure, filling) & (_sides(sure) > limit)[:, None]
-        sure = _chosen(sure, np.asarray(~is_outgrown.any(axis=1)))
-        return _without_overlaps(_joined(filling, _without_pieces(sure, filling)))
+        is_outgrown = sure.lie_in(filling) & (sure.sides > limit)[:, None]
+        sure = sure.select(np.asarray(~is_outgrown.any(axis=1)))
+        return joined(filling, sure.without_pieces(filling)).best()
 
     def _surely(
         self, frame_rgb: NDArray[np.uint8], seen: Candidates, scale: float, threshold: float
     ) -> Candidates:
         """What is sure of what was seen at a scale, at once or by a look that is closer."""
         is_sure = np.asarray(seen.scores >= threshold)
-        sure, doubts = (_without_overlaps(_chosen(seen, rows)) for rows in (is_sure, ~is_sure))
+        sure, doubts = (seen.select(rows).best() for rows in (is_sure, ~is_sure))
         doubts = _apart(doubts, sure)
-        is_closer = scale * CLOSER_REACH * _sides(doubts) < CLOSER_SIDE
+        is_closer = scale * CLOSER_REACH * doubts.sides < CLOSER_SIDE
         least_score = max(CLOSER_THRESHOLD, self._score_threshold)
         for box in doubts.boxes[is_closer][:MOST_DOUBTS].tolist():
             found = self._look_closer(frame_rgb, box, least_score)
-            sure = _joined(sure, _without_overlaps(_apart(found, sure)))
+            sure = joined(sure, _apart(found, sure).best())
         return sure
 
     def _look_closer(
@@ -187,8 +176,8 @@ class RetinaFace:
         left, right = _around(x + width / 2, reach, frame_rgb.shape[1])
         top, bottom = _around(y + height / 2, reach, frame_rgb.shape[0])
         seen = self._look(frame_rgb[top:bottom, left:right], CLOSER_SIDE / reach, least_score)
-        found = _moved(seen, left, top)
-        return _chosen(found, _overlaps(found.boxes, box) >= LEAST_AGREEMENT)
+        found = seen.moved(left, top)
+        return found.select(found.overlaps(box) >= LEAST_AGREEMENT)
 
     def _look(self, frame_rgb: NDArray[np.uint8], scale: float, least_score: float) -> Candidates:
         """What the network sees in a frame (H, W, 3) scaled by a factor; a large one in parts."""
@@ -196,7 +185,7 @@ class RetinaFace:
         if max(height, width) * scale <= LARGEST_PART_SIDE:
             return self._look_at_once(frame_rgb, scale, least_score)
         parts = product(_parts(height, scale), _parts(width, scale))
-        return _joined(
+        return joined(
             *(
                 self._look_at_part(frame_rgb, rows, columns, scale, least_score)
                 for rows, columns in parts
@@ -213,9 +202,9 @@ class RetinaFace:
     ) -> Candidates:
         """What is a part's own of what the network sees in it."""
         part = frame_rgb[rows.begin : rows.end, columns.begin : columns.end]
-        found = _moved(self._look_at_once(part, scale, least_score), columns.begin, rows.begin)
-        middles = found.boxes[:, :2] + found.boxes[:, 2:] / 2
-        return _chosen(found, columns.owns(middles[:, 0]) & rows.owns(middles[:, 1]))
+        found = self._look_at_once(part, scale, least_score).moved(columns.begin, rows.begin)
+        across, down = found.centres.T
+        return found.select(columns.owns(across) & rows.owns(down))
 
     def _look_at_once(
         self, frame_rgb: NDArray[np.uint8], scale: float, least_score: float
@@ -334,26 +323,10 @@ class _Planes:
         return np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.float32)
 
 
-def _moved(candidates: Candidates, x: int, y: int) -> Candidates:
-    """Candidates of a part of a frame, in the frame."""
-    boxes, scores, landmarks = candidates
-    return Candidates(boxes + np.array([x, y, 0, 0]), scores, landmarks + np.array([x, y]))
-
-
-def _joined(*some: Candidates) -> Candidates:
-    return Candidates(*map(np.concatenate, zip(*some, strict=True)))
-
-
 def _with_large(small: Candidates, large: Candidates, limit: float) -> Candidates:
     """All of `large`, and of `small` what is no larger than the limit and no piece of a face."""
-    small = _chosen(small, _sides(small) <= limit)
-    return _joined(large, _without_pieces(small, _chosen(large, _sides(large) > limit)))
-
-
-def _without_pieces(found: Candidates, large: Candidates) -> Candidates:
-    """Candidates without those whose centre lies in a large face that is surer."""
-    is_piece = _lie_in(found, large) & (large.scores > found.scores[:, None])
-    return _chosen(found, np.asarray(~is_piece.any(axis=1)))
+    small = small.select(small.sides <= limit)
+    return joined(large, small.without_pieces(large.select(large.sides > limit)))
 
 
 def _apart(found: Candidates, others: Candidates) -> Candidates:
@@ -363,45 +336,10 @@ def _apart(found: Candidates, others: Candidates) -> Candidates:
     """
     if len(found.scores) == 0 or len(others.scores) == 0:
         return found
-    meets = _lie_in(found, others) | _lie_in(others, found).T
-    areas, other_areas = found.boxes[:, 2:].prod(axis=1), others.boxes[:, 2:].prod(axis=1)
-    is_smaller = areas[:, None] < LARGEST_SHARE_BEFORE * other_areas
+    meets = found.lie_in(others) | others.lie_in(found).T
+    is_smaller = found.areas[:, None] < LARGEST_SHARE_BEFORE * others.areas
     stays = is_smaller & (others.scores < CLOSER_THRESHOLD)
-    return _chosen(found, np.asarray(~(meets & ~stays).any(axis=1)))
-
-
-def _lie_in(ones: Candidates, others: Candidates) -> NDArray[np.bool_]:
-    """Whether the centres of N boxes lie in each of M others (N, M)."""
-    centres = (ones.boxes[:, :2] + ones.boxes[:, 2:] / 2)[:, None]
-    corners, ends = others.boxes[:, :2], others.boxes[:, :2] + others.boxes[:, 2:]
-    return np.asarray(((corners <= centres) & (centres <= ends)).all(axis=2))
-
-
-def _overlaps(boxes: NDArray[np.float64], box: Sequence[float]) -> NDArray[np.float64]:
-    """Intersection over union of boxes (N, 4) with another one (N,)."""
-    x, y, width, height = box
-    low = np.maximum(boxes[:, :2], [x, y])
-    high = np.minimum(boxes[:, :2] + boxes[:, 2:], [x + width, y + height])
-    common = np.maximum(high - low, 0).prod(axis=1)
-    return np.asarray(common / (boxes[:, 2:].prod(axis=1) + width * height - common))
-
-
-def _sides(candidates: Candidates) -> NDArray[np.float64]:
-    """The longer side of each."""
-    return np.asarray(candidates.boxes[:, 2:].max(axis=1))
-
-
-def _chosen(candidates: Candidates, rows: NDArray[np.bool_]) -> Candidates:
-    return Candidates(*(values[rows] for values in candidates))
-
-
-def _without_overlaps(candidates: Candidates) -> Candidates:
-    """The best of every group of overlapping candidates, most likely first."""
-    boxes, scores = candidates.boxes.tolist(), candidates.scores.tolist()
-    if len(boxes) < 2:
-        return candidates
-    kept = np.asarray(cv2.dnn.NMSBoxes(boxes, scores, 0.0, OVERLAP_THRESHOLD))
-    return Candidates(*(values[kept] for values in candidates))
+    return found.select(np.asarray(~(meets & ~stays).any(axis=1)))
 
 
 def _as_faces(candidates: Candidates) -> list[DetectedFace]:

@@ -82,7 +82,7 @@ def _stated_end_s(
     """When a video ends by the container's own times; None where it does not say."""
     if stream.duration is not None and stream.time_base is not None:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    with suppress(KeyError, ValueError):  # Matroska has it as a tag
+    with suppress(KeyError, ValueError, OverflowError):  # Matroska has it as a tag
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     if container.duration is None or len(container.streams) > 1:
