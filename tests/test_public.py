@@ -48,7 +48,7 @@ def test_errors_are_mien_errors_and_value_errors(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'EmotionDetector'"):
-        _ = mien.EmotionDetector
+        _ = mien.EmotionDetector  # type: ignore[attr-defined]
 
 
 def test_a_library_that_opencv_lacks_is_named_with_what_brings_it(tmp_path: Path) -> None:
