@@ -552,3 +552,15 @@ def test_a_file_whose_frames_have_no_times_counts_them(tmp_path: Path) -> None:
         times = [frame.time_s for frame in source]
     assert len(times) == 10
     assert all(0 < later - sooner < 0.1 for sooner, later in pairwise(times))
+
+
+def test_a_file_that_is_open_is_read_once(tmp_path: Path, recognition: EmotionRecognition) -> None:
+    path = film(tmp_path / "film.mp4", "libx264", even(5))
+    source = open_source(path)
+    assert len(list(recognition.stream(source))) == 5
+    with pytest.raises(SourceError, match=r"film\.mp4: was read or closed before, expected to be"):
+        list(recognition.stream(source))
+    with open_source(path) as source:
+        assert len(list(source)) == 5
+        with pytest.raises(SourceError, match="was read or closed before"):
+            list(source)

@@ -49,6 +49,7 @@ class Video(Source):
             raise SourceError("videos need PyAV, which is not installed: pip install 'mien[video]'")
         self.name, self._is_address, self._every = str(path), is_address, every
         self._start_s, self._end_s = start_s, end_s
+        self._is_used_up = False
         self._open()
         duration_s = (self._container.duration or 0) / MICROSECONDS
         if 0 < duration_s <= start_s:
@@ -70,8 +71,11 @@ class Video(Source):
 
         Raises:
             SourceError: the file is damaged, or ends clearly before the time it says itself; after
-                the frames that could be read.
+                the frames that could be read. Or it was read or closed before.
         """
+        if self._is_used_up:
+            raise SourceError(f"{self.name}: was read or closed before, expected to be opened anew")
+        self._is_used_up = True
         number = 0
         for frame, time_s in self._timed_frames():
             if self._end_s is not None and time_s >= self._end_s - CLOSE_S:
@@ -85,6 +89,7 @@ class Video(Source):
 
     def close(self) -> None:
         """Close the file."""
+        self._is_used_up = True
         self._container.close()
 
     def _open(self) -> None:
@@ -139,7 +144,7 @@ class Video(Source):
                     first = next(frames)
                     if first[1] <= self._start_s + CLOSE_S:
                         return chain([first], frames)
-                self.close()
+                self._container.close()
                 self._open()
         return self._read(0.0)
 
