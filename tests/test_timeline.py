@@ -88,8 +88,8 @@ def test_what_is_no_frame_of_its_emotions_is_refused_and_not_counted() -> None:
 def test_nothing_seen_is_nobody(tmp_path: Path) -> None:
     made = timeline((0.0, []), (0.04, []))
     assert made.people() == []
-    made.draw(str(tmp_path / "plot.png"))
-    with Image.open(tmp_path / "plot.png") as picture:
+    made.draw(str(tmp_path / "new" / "plot.png"))
+    with Image.open(tmp_path / "new" / "plot.png") as picture:
         assert picture.width > 800
     assert Timeline(EMOTIONS).end_s == 0.0
 

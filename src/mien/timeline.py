@@ -129,7 +129,11 @@ class Timeline:
         )
 
     def draw(self, path: str | Path) -> None:
-        """Draw the probabilities over time, a row per person, as a PNG."""
+        """Draw the probabilities over time, a row per person, as a PNG.
+
+        Raises:
+            OSError: the file can't be written.
+        """
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
 
@@ -151,7 +155,9 @@ class Timeline:
         handles = [Patch(color=colors[label], label=label) for label in reversed(self._labels)]
         handles.append(Patch(facecolor="none", edgecolor="black", hatch="////", label="uncertain"))
         figure.legend(handles=handles, loc="outside right upper", frameon=False)
-        with replacing(Path(path)) as part:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
             figure.savefig(part, format="png", dpi=110)
 
     def _draw_person(self, axes: "Axes", person: Person) -> None:
