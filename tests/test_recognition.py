@@ -377,6 +377,8 @@ def test_boxes_are_pixels(recognition: EmotionRecognition, astronaut: Frame) -> 
         recognition.run(astronaut, boxes=[(0.35, 0.12, 0.19, 0.23)])
     with pytest.raises(ImageError, match="boxes is 5, expected a list of x, y"):
         recognition.run(astronaut, boxes=5)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"^the box is \(10000.*expected x, y"):
+        recognition.run(astronaut, boxes=[(10**400, 0, 20, 20)])
 
 
 def test_no_boxes_give_no_faces(recognition: EmotionRecognition, astronaut: Frame) -> None:

@@ -71,5 +71,5 @@ def _as_numbers(values: Any) -> NDArray[np.float64]:
     """An array of numbers; an empty one of anything else."""
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.empty(0)
