@@ -145,7 +145,11 @@ def _named(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _files(patterns: dict[str, str | None], name: str) -> dict[str, Any]:
-    return {key: Path(pattern.replace(NAME, name)) for key, pattern in patterns.items() if pattern}
+    return {
+        key: Path(pattern.replace(NAME, name))
+        for key, pattern in patterns.items()
+        if pattern is not None
+    }
 
 
 def _check_outputs(jobs: Sequence["ClipJob"]) -> None:
