@@ -111,11 +111,12 @@ def test_pictures_have_tables_of_their_own(tmp_path: Path) -> None:
     with open_picture_table(tmp_path / "table.parquet", EMOTIONS) as table:
         table.write_picture("a.jpg", [face(1), face(2)])
         table.write_picture("b.jpg", [])
+        table.write_picture("c.jpg", (one for one in [face(1)]))
     rows = parquet.read_table(tmp_path / "table.parquet").to_pylist()
-    assert [row["image"] for row in rows] == ["a.jpg", "a.jpg", "b.jpg"]
+    assert [row["image"] for row in rows] == ["a.jpg", "a.jpg", "b.jpg", "c.jpg"]
     assert list(rows[0]) == picture_columns(EMOTIONS)
     assert rows[0]["p_happiness"] == 0.9
-    assert rows[2]["x"] is None
+    assert [row["x"] is None for row in rows] == [False, False, True, False]
 
 
 def test_rows_can_be_read_before_the_table_is_closed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,17 +96,18 @@ class Table(ABC):
             raise ConfigError(f"a {type(frame).__name__} came, expected a frame of 'stream'")
         self._add({"frame": frame.number, "time_s": round(frame.time_s, 6)}, frame.faces)
 
-    def write_picture(self, image: str | Path, faces: Sequence[FaceResult]) -> None:
+    def write_picture(self, image: str | Path, faces: Iterable[FaceResult]) -> None:
         """Add the rows of a picture, `image` being its name; raises what `write` raises."""
         name = str(image).encode(errors="backslashreplace").decode()  # a file's may not be Unicode
         self._add({"image": name}, faces)
 
-    def _add(self, place: Row, faces: Sequence[FaceResult]) -> None:
+    def _add(self, place: Row, faces: Iterable[FaceResult]) -> None:
         """A row per face; a cell without a value is None."""
         if self._file.closed:
             raise ConfigError(f"{self.path}: rows came after the table was closed")
         if not place.keys() <= set(self._columns):
             raise ConfigError(f"{self.path}: has no columns {', '.join(place)}")
+        faces = list(faces)
         check_boxes(faces)
         check_emotions(faces, self._labels, "table")
         every = [place | cells for cells in [_cells(face) for face in faces] or [{}]]
