@@ -454,6 +454,12 @@ def test_a_source_that_is_open_is_taken_as_it_is(recognition: EmotionRecognition
         recognition.stream(open_source([grey(0)]), every=2)
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_numbers_may_be_of_numpy(recognition: EmotionRecognition, kind: Any) -> None:
+    frames = recognition.stream([grey(0)] * 300, every=kind(2), detect_every=kind(100))
+    assert [frame.number for frame in frames] == list(range(0, 300, 2))
+
+
 def test_a_thread_may_analyse_on_when_the_main_one_has_ended(clip: Path) -> None:
     script = f"""
 import threading

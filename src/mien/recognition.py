@@ -170,12 +170,12 @@ class EmotionRecognition:
         )
         if smoother is None:
             smoother = Smoother(SMOOTHING_S if opened.is_film else 0)
-        workers = self._threads or usable_cores()
+        workers = int(self._threads) or usable_cores()
         # Frames beside one another share the cores better than the threads of one network do.
         is_on_cpu = CUDA not in self._model.session.get_providers()
         shares_cores = is_on_cpu and workers > 1 and not opened.is_live
         recognition = self._single_threaded if shares_cores else self
-        return stream(_Analyst(recognition), opened, detect_every, smoother, workers)
+        return stream(_Analyst(recognition), opened, int(detect_every), smoother, workers)
 
     def show(
         self, frame: Any, return_type: str = "BGR", color: str = "BGR", *, bars: bool = False

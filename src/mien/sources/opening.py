@@ -45,6 +45,7 @@ def open_source(
     """
     if not isinstance(every, int | np.integer) or every < 1:
         raise ConfigError(f"every is {every!r}, expected a whole number from 1")
+    every = int(every)  # NumPy's small ones can't count far
     _check_seconds(start_s, end_s)
     if live and (isinstance(source, str | Path | int | Source) or not isinstance(source, Iterable)):
         raise ConfigError("live is for iterables of frames; cameras are live as they are")
