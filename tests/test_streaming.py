@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien import ConfigError, DetectedFace, EmotionRecognition, SourceError
+from mien import ConfigError, DetectedFace, EmotionRecognition, ImageError, SourceError
 from mien.images import write_image
 from mien.smoothing import Smoother
 from mien.sources import Source, TimedFrame, open_source
@@ -452,6 +452,27 @@ def test_a_source_that_is_open_is_taken_as_it_is(recognition: EmotionRecognition
     assert [frame.number for frame in frames] == [0, 2, 4]
     with pytest.raises(ConfigError, match="every is for a source that is yet to be opened"):
         recognition.stream(open_source([grey(0)]), every=2)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (grey(0) / 255, "the frame's values are float64, expected a uint8 array"),
+        (grey(0)[..., 0], r"the picture's shape is \(64, 96\), expected \(H, W, 3\)"),
+    ],
+)
+def test_a_source_of_the_caller_gives_rgb(
+    recognition: EmotionRecognition, image: Any, message: str
+) -> None:
+    class Own(Source):
+        def __iter__(self) -> Iterator[TimedFrame]:
+            yield TimedFrame(0, grey(0), 0.0)
+            yield TimedFrame(1, image, 0.04)
+
+    frames = recognition.stream(Own())
+    assert next(frames).number == 0
+    with pytest.raises(ImageError, match=message):
+        next(frames)
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])

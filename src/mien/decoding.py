@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Self
 
+from mien.images import check_rgb
 from mien.sources import Source, TimedFrame
 from mien.workers import CLOSING_S
 
@@ -51,6 +52,7 @@ class Decoder:
         try:
             with self._source:
                 for frame in self._source:
+                    check_rgb(frame.image_rgb)  # a source may be a caller's own
                     if not self._take(frame):
                         return
         except BaseException as error:  # raised again once the frames before it are done
