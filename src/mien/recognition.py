@@ -33,7 +33,8 @@ class EmotionRecognition:
 
     Frames are OpenCV images: uint8, (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA; `color="RGB"`
     says that the channels run the other way. `mien.FaceResult` describes a result, and
-    `mien.FaceAnswer` that of a cut-out face. One instance may be shared by threads.
+    `mien.FaceAnswer` that of a cut-out face. A model whose answers are no finite numbers, one a
+    face, raises `ModelError` when it is asked. One instance may be shared by threads.
 
     Args:
         device: "cpu", "cuda", or "auto" for CUDA where it is there.
@@ -49,7 +50,7 @@ class EmotionRecognition:
 
     Raises:
         ModelError: the model file is missing, damaged or contradicts itself.
-        ConfigError: there is no such device, or a number is out of range.
+        ConfigError: there is no such device or detector, or a number is out of range.
     """
 
     def __init__(
@@ -163,7 +164,6 @@ class EmotionRecognition:
         """
         if not isinstance(detect_every, int | np.integer) or detect_every < 1:
             raise ConfigError(f"detect_every is {detect_every!r}, expected a whole number from 1")
-        check_color(color)
         smoother = None if smoothing_s is None else Smoother(smoothing_s)
         opened = open_source(
             source, color=color, every=every, start_s=start_s, end_s=end_s, live=live

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien import EmotionRecognition, SourceError
+from mien import EmotionRecognition, ImageError, SourceError
 from mien.errors import ConfigError
 from mien.images import write_image
 from mien.sources import open_source
@@ -50,6 +50,11 @@ def test_a_start_after_the_end_is_refused(tmp_path: Path) -> None:
         open_source(tmp_path / "clip.mkv", start_s=math.inf)
     with pytest.raises(ConfigError, match="start_s is 1000000"):
         open_source(tmp_path / "clip.mkv", start_s=10**400)
+
+
+def test_an_order_of_channels_that_there_is_not_is_refused_at_once() -> None:
+    with pytest.raises(ImageError, match=r"^the colour order is 'rgb', expected 'BGR' or 'RGB'$"):
+        open_source([BLACK], color="rgb")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")

@@ -8,6 +8,7 @@ import numpy as np
 
 from mien.errors import ConfigError, SourceError
 from mien.files import PICTURE_SUFFIXES
+from mien.images import check_color
 from mien.number import is_number
 from mien.sources.camera import Camera
 from mien.sources.frames import Frames
@@ -42,7 +43,9 @@ def open_source(
     Raises:
         SourceError: it can't be opened, or holds no picture.
         ConfigError: a number does not suit the source.
+        ImageError: there is no such order of channels.
     """
+    check_color(color)
     if not isinstance(every, int | np.integer) or every < 1:
         raise ConfigError(f"every is {every!r}, expected a whole number from 1")
     every = int(every)  # NumPy's small ones can't count far
