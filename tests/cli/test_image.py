@@ -108,6 +108,7 @@ def test_what_is_broken_is_reported_and_the_rest_done_in_a_process(
         ("--min-face-size", "0"),
         ("--out", "grey.png"),
         ("--out", "new.png"),
+        ("--out", ""),
         ("--table", "faces.txt"),
     ],
 )

@@ -41,7 +41,7 @@ def image(
         list[str], typer.Argument(metavar="PATH...", help="Picture files, folders or globs.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the annotated pictures (PNG).")
+        str | None, typer.Option(metavar="DIR", help="Folder for the annotated pictures (PNG).")
     ] = None,
     bars: Annotated[
         bool, typer.Option("--bars", help="Draw a bar for each emotion on the annotated pictures.")
@@ -72,13 +72,16 @@ def image(
         check_table_path(table)
     if bars and out is None:
         raise ConfigError("--bars is for annotated pictures; name a folder for them with --out")
+    if out == "":
+        raise ConfigError("an empty name came, expected a folder for the annotated pictures")
+    folder = None if out is None else Path(out)
     found, problems = _find_pictures(paths)
-    annotated = {} if out is None else _output_paths(found, out)
+    annotated = {} if folder is None else _output_paths(found, folder)
     check_not_read([*annotated.values(), *([] if table is None else [table])], found, "pictures")
-    if out is not None and not out.is_dir():
-        if out.exists() or out.suffix.lower() in PICTURE_SUFFIXES:
-            raise ConfigError(f"--out is {str(out)!r}, expected a folder")
-        out.mkdir(parents=True)
+    if folder is not None and not folder.is_dir():
+        if folder.exists() or folder.suffix.lower() in PICTURE_SUFFIXES:
+            raise ConfigError(f"--out is {out!r}, expected a folder")
+        folder.mkdir(parents=True)
     recognition = EmotionRecognition(
         device, model=model, detector=detector, min_face_size=min_face_size, threads=threads
     )
@@ -96,7 +99,7 @@ def image(
             if wish:
                 console.note(f"Stopped; pictures not begun: {len(found) - done:,}")
                 break
-    for output in (out, results.table):
+    for output in (folder, results.table):
         if output is not None and results.is_any_done:
             console.note(f"{output}: written")
     for problem in problems:
