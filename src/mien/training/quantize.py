@@ -121,7 +121,7 @@ def share_zero_points(network: onnx.ModelProto) -> None:
             continue
         pair = stored[name], stored[name.replace("_quantized", "_zero_point")]
         weights, zeros = (numpy_helper.to_array(one).copy() for one in pair)
-        unused = ~weights.any(axis=(1, 2, 3))
+        unused = (weights == zeros[:, None, None, None]).all(axis=(1, 2, 3))
         if unused.any():
             weights[unused] = zeros[unused] = zeros.max()
             for one, values in zip(pair, (weights, zeros), strict=True):
